@@ -1,0 +1,110 @@
+"""Doctor: what is broken, since when, and what to do about it.
+
+in   the database and the configuration; out  findings, worst first, each one sentence that ends in an action
+Reads only. An empty list means: nothing is known to be wrong.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from tracker.clock import ago, iso
+from tracker.config import DEFAULTS, Config
+from tracker.errors import ModelError
+from tracker.store import runs, sources
+
+__all__ = ["Finding", "check"]
+
+SILENT = timedelta(days=2)  # a daily cron that skipped a day
+LONG_FAILING = 3  # polls in a row: once is weather
+
+# What a person can do about an error of a source, by its name.
+ADVICE = {
+    "http_401": "the server wants a login; use another source",
+    "http_403": 'set contact = "you@example.org" in [tracker]: many sites refuse anonymous clients',
+    "http_404": "look for the feed's new address and change its url in feeds.toml",
+    "gone": "the server says it is gone for good; remove it from feeds.toml",
+    "challenge": "the site asks for a browser; use a mirror of it",
+    "rate_limited": "nothing: it is asked again when the server allows it",
+    "dns": "check the network and the host's name in feeds.toml",
+    "connection": "check the network; the server may be down",
+    "tls": "the server's certificate is not valid; check the clock of this machine, then the site in a browser",
+    "timeout": "nothing: a slow server is asked again later",
+    "not_a_feed": "open the url in a browser; the feed has moved, or a proxy answers in its place",
+    "malformed": "the document is broken; tell its publisher",
+    "blocked_address": "its name leads into a private network; if that is meant, write that address into feeds.toml",
+}
+_DEFAULT_ADVICE = "`tracker feeds check {source}` shows what it answers"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong. ``level`` is error or warning; ``what`` is the thing, ``say`` the sentence with its way out."""
+
+    level: str
+    what: str
+    say: str
+
+
+def check(db: sqlite3.Connection, config: Config, now: datetime, model_dir: Path = DEFAULTS / "model") -> list[Finding]:
+    """Return what is wrong, errors first."""
+    found = [*_database(db), *_model(model_dir), *_runs(db, now), *_sources(db, now), *_queues(db), *_settings(config)]
+    return sorted(found, key=lambda finding: finding.level != "error")
+
+
+def _database(db: sqlite3.Connection) -> Iterator[Finding]:
+    (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
+    if verdict != "ok":
+        yield Finding("error", "database", f"the file is damaged ({verdict}); put a backup in its place")
+    broken = db.execute("PRAGMA foreign_key_check").fetchall()
+    if broken:
+        yield Finding("error", "database", f"{len(broken)} rows point to rows that are not there; put a backup in its place")
+
+
+def _model(model_dir: Path) -> Iterator[Finding]:
+    from tracker.taggers import linear
+
+    try:
+        linear.load(model_dir)
+    except ModelError as error:
+        yield Finding("error", "model", f"{error}; rules tag alone until then")
+
+
+def _runs(db: sqlite3.Connection, now: datetime) -> Iterator[Finding]:
+    last = runs.last(db)
+    if last is None:
+        yield Finding("warning", "runs", "there was no run yet; start `tracker run`")
+    elif last["started_at"] < iso(now - SILENT):
+        yield Finding("error", "runs", f"the last run was {ago(last['started_at'], now)}; check the cron line")
+    elif last["finished_at"] is None:
+        yield Finding("warning", "runs", f"the run of {last['started_at']} is at work or was killed; the next run goes on where it stopped")
+
+
+def _sources(db: sqlite3.Connection, now: datetime) -> Iterator[Finding]:
+    for row in sources.health(db):
+        if row["fails"]:
+            name = row["last_error"].partition(":")[0]
+            advice = ADVICE.get(name, _DEFAULT_ADVICE.format(source=row["id"]))
+            level = "error" if row["fails"] >= LONG_FAILING else "warning"
+            times = "once" if row["fails"] == 1 else f"{row['fails']} times in a row"
+            yield Finding(
+                level, row["id"], f"failed {times}, last good answer {ago(row['last_ok_at'], now)}: {row['last_error']}. {advice}"
+            )
+        if row["moved_to"]:
+            yield Finding("warning", row["id"], f"has moved for good; change its url in feeds.toml to {row['moved_to']}")
+
+
+def _queues(db: sqlite3.Connection) -> Iterator[Finding]:
+    for stage, count in runs.backlog_of(db).items():
+        yield Finding("warning", stage, f"{count} items wait for it; `tracker {stage}` does them now")
+
+
+def _settings(config: Config) -> Iterator[Finding]:
+    if not config.contact:
+        yield Finding(
+            "warning", "contact", f'{config.path} has no contact = "you@example.org" in [tracker]; sites cannot reach you and some refuse'
+        )

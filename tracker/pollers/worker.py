@@ -1,0 +1,172 @@
+"""The parse worker: every fetched body is parsed in a process that may die.
+
+in   a kind of source and a body; out  ``Parsed``, or a ``ParseError`` when parsing hangs, swells, crashes or refuses
+One long-lived child, started afresh (never forked beside threads) at the first changed body of a run, so that a quiet run never
+imports a parser. It has a memory limit where the system knows one; past its deadline it is killed and the next body gets a new one.
+Surprising: the pipes carry JSON and raw bytes, never pickles: what comes back from a process that read hostile input is hostile too.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any, BinaryIO
+
+from tracker.errors import NAMES, ParseError
+from tracker.pollers import Parsed, poller
+from tracker.types import Entry, Response, Source
+
+__all__ = ["ParseWorker"]
+
+DEADLINE_S = 25.0  # for one body; 20 MB of honest RSS take feedparser 15 s
+MEMORY_BYTES = 400 * 2**20  # address space the worker may add to its own after the imports
+
+
+class ParseWorker:
+    """Parses bodies in a child process. Thread-safe, one body at a time; close it, or use it as a context manager."""
+
+    def __init__(self, deadline_s: float = DEADLINE_S) -> None:
+        self._deadline_s = deadline_s
+        self._lock = threading.Lock()
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def parse(self, source: Source, response: Response) -> Parsed:
+        """Return what ``response`` lists, by ``read`` of the source's kind.
+
+        Raises:
+            ParseError: the body is not usable, or parsing it did not end within the deadline and the memory.
+        """
+        head = {"source": asdict(source), "url": response.url, "charset": _charset(response), "size": len(response.body)}
+        with self._lock:
+            answer = self._ask(json.dumps(head).encode() + b"\n" + response.body)
+        if error := answer.get("error"):
+            raise ParseError(error if error in NAMES else "malformed", str(answer.get("detail", ""))[:500])
+        return _parsed(answer)
+
+    def _ask(self, message: bytes) -> Mapping[str, Any]:
+        child = self._child = self._child if self._child and self._child.poll() is None else _start()
+        killed = threading.Event()
+
+        def give_up() -> None:
+            killed.set()
+            child.kill()
+
+        watchdog = threading.Timer(self._deadline_s, give_up)
+        watchdog.daemon = True
+        watchdog.start()
+        try:
+            _write(child.stdin, message)
+            line = child.stdout.readline() if child.stdout else b""
+            answer = json.loads(line) if line.endswith(b"\n") else None
+        except (OSError, ValueError):
+            answer = None
+        finally:
+            watchdog.cancel()
+        if isinstance(answer, dict):
+            return answer
+        self.close()
+        if killed.is_set():
+            return {"error": "bomb", "detail": f"reading it did not end within {self._deadline_s:g} s; the document was given up"}
+        return {"error": "bomb", "detail": "reading it took more memory than a document may; the document was given up"}
+
+    def close(self) -> None:
+        """End the child; the next ``parse`` starts a new one."""
+        if self._child:
+            self._child.kill()
+            self._child.communicate()
+            self._child = None
+
+    def __enter__(self) -> ParseWorker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _start() -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [
+            sys.executable,
+            "-I",
+            "-W",
+            "ignore",
+            "-c",
+            f"import sys; sys.path[:] = {sys.path!r}; from tracker.pollers.worker import _serve; _serve()",
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+
+
+def _write(stream: BinaryIO | None, message: bytes) -> None:
+    assert stream is not None
+    stream.write(message)
+    stream.flush()
+
+
+def _charset(response: Response) -> str | None:
+    """The charset the server declares, if it is a plain token; feedparser weighs it against the document's own."""
+    declared = response.headers.get("content-type", "").lower().partition("charset=")[2].split(";")[0].strip(" \"'")
+    return declared if declared.replace("-", "").replace("_", "").isalnum() else None
+
+
+def _parsed(answer: Mapping[str, Any]) -> Parsed:
+    entries = tuple(
+        Entry(**{key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}) for entry in answer["entries"]
+    )
+    return Parsed(entries, answer["total"], answer["problem"], tuple(answer["changed"]))
+
+
+# -- in the child -----------------------------------------------------------------------------------
+
+
+def _serve() -> None:
+    """Answer one body after another until the pipe closes."""
+    stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
+    sys.stdout = sys.stderr  # a library that prints must not break the protocol
+    _limit_memory()
+    while line := stdin.readline():
+        head = json.loads(line)
+        body = stdin.read(head["size"])
+        stdout.write(json.dumps(_answer(head, body)).encode() + b"\n")
+        stdout.flush()
+
+
+def _answer(head: Mapping[str, Any], body: bytes) -> dict[str, Any]:
+    source = Source(**head["source"])
+    try:
+        parsed = poller(source.kind).read(body, source, head["url"], head["charset"])
+    except ParseError as error:
+        return {"error": error.name, "detail": error.detail}
+    except RecursionError:
+        return {"error": "too_deep", "detail": "it is nested too deeply to be read"}
+    except MemoryError:
+        return {"error": "bomb", "detail": "reading it took more memory than a document may"}
+    except Exception as error:  # a parser's bug on a hostile body must not end the run: it is named, with the source, in polls.error
+        return {"error": "malformed", "detail": f"{type(error).__name__}: {error}"}
+    names = [field.name for field in fields(Entry)]
+    entries = [{name: getattr(entry, name) for name in names} for entry in parsed.entries]
+    return {"entries": entries, "total": parsed.total, "problem": parsed.problem, "changed": parsed.changed}
+
+
+def _limit_memory() -> None:
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit; the deadline still holds
+        return
+    import feedparser  # noqa: F401 - what is imported first does not count
+
+    used = _address_space()
+    resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY_BYTES, resource.RLIM_INFINITY))
+
+
+def _address_space() -> int:
+    try:
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[0]) * 4096
+    except OSError:
+        return 2**30

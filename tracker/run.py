@@ -1,0 +1,163 @@
+"""The walk: the order of the stages, and nothing else.
+
+``Tracker`` opens the database under the run lock and offers each stage as a method; ``run`` is all of them in order. Reading
+(``items``) needs neither lock nor configuration work.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TypeVar
+
+from tracker import clock, config, store
+from tracker.poll import poll
+from tracker.store import browse, runs
+from tracker.store.pace import Pace
+from tracker.tag import Tagged, tag
+from tracker.types import Item, Polled
+
+__all__ = ["Summary", "Tracker", "release"]
+
+Told = Callable[[Polled | Tagged], None]
+_Result = TypeVar("_Result", Polled, Tagged)
+
+
+def release() -> str:
+    """Return the version of this release."""
+    try:
+        return version("tracker")
+    except PackageNotFoundError:  # a checkout that was never installed
+        return "0"
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a run did. ``waiting`` items could not be tagged by the model, ``model_problem`` says why."""
+
+    polls: tuple[Polled, ...]
+    tagged: int
+    on_topic: int
+    waiting: int
+    model_problem: str = ""
+
+    @property
+    def failed(self) -> tuple[Polled, ...]:
+        """The polls whose source gave nothing or not all."""
+        return tuple(polled for polled in self.polls if not polled.ok)
+
+    @property
+    def nothing_answered(self) -> bool:
+        """Whether sources were asked and none gave anything: most likely there is no network."""
+        return bool(self.polls) and all(not polled.ok and not polled.entries for polled in self.polls)
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the numbers, for ``runs.summary`` and ``--json``."""
+        return {
+            "sources_asked": len(self.polls),
+            "sources_answered": len(self.polls) - len(self.failed),
+            "failed": {polled.source: polled.error for polled in self.failed},
+            "new": sum(polled.new for polled in self.polls),
+            "changed": sum(polled.changed for polled in self.polls),
+            "bytes": sum(polled.size for polled in self.polls),
+            "tagged": self.tagged,
+            "on_topic": self.on_topic,
+            "waiting": self.waiting,
+            "model_problem": self.model_problem,
+        }
+
+
+class Tracker:
+    """The tracker of one feeds.toml and one database.
+
+    As a context manager it holds the run lock and the database for writing, both from the first stage that needs them.
+
+    Args:
+        path: feeds.toml.
+        db: the database file; its folder holds everything the tracker writes.
+        now: the present; the machine's clock when not given.
+    """
+
+    def __init__(self, path: str | Path = "feeds.toml", db: str | Path = "data/tracker.db", *, now: datetime | None = None) -> None:
+        self.config = config.load(path)
+        self.path = Path(db)
+        self.now = now or clock.now()
+        self._stack = ExitStack()
+        self._db: sqlite3.Connection | None = None
+
+    def __enter__(self) -> Tracker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+        self._db = None
+
+    @property
+    def db(self) -> sqlite3.Connection:
+        """The database, open for writing; opened under the run lock at first use.
+
+        Raises:
+            LockHeld: another run is active.
+            StoreError: the database cannot be used.
+        """
+        if self._db is None:
+            self._stack.enter_context(store.run_lock(self.path.parent, self.path))
+            self._db = store.open(self.path, write=True)
+            self._stack.callback(self._db.close)
+        return self._db
+
+    def poll(self, only: Sequence[str] = (), *, run: int | None = None) -> Iterator[Polled]:
+        """Ask the sources that are due, or those named; yield a result as each ends."""
+        from tracker.fetch import Fetcher
+
+        db, pace = self.db, Pace(self.path.parent)
+        with Fetcher(self.config.contact, reserve=pace.reserve, stamp=pace.stamp) as fetcher:
+            yield from poll(db, self.config, fetcher, now=self.now, only=only, run=run)
+
+    def tag(self, *, again_since: datetime | None = None) -> Iterator[Tagged]:
+        """Tag what waits; yield a result a batch."""
+        yield from tag(self.db, self.config, now=self.now, again_since=again_since)
+
+    def run(self, told: Told | None = None) -> Summary:
+        """Walk the whole way: poll, tag. ``told`` hears of every result as it comes."""
+        db = self.db
+        with store.transaction(db):
+            run = runs.start(db, clock.iso(self.now), release())
+            runs.prune(db, clock.iso(self.now - timedelta(days=runs.KEEP_POLLS_DAYS)))
+        polls = [_tell(result, told) for result in self.poll(run=run)]
+        summary = _summary(polls, [_tell(batch, told) for batch in self.tag()])
+        with store.transaction(db):
+            runs.finish(db, run, clock.iso(self.now), summary.as_dict())
+        return summary
+
+    def items(
+        self, *, topic: str | None = None, by: str | None = None, about: str | None = None, since: str | None = None, limit: int = 100
+    ) -> Iterator[Item]:
+        """Yield stored items, newest first, that fulfil every given condition. Reads only, beside a run if there is one."""
+        db = self._db or store.open(self.path)
+        try:
+            yield from browse.items(db, topic=topic, by=by, about=about, since=since, limit=limit)
+        finally:
+            if db is not self._db:
+                db.close()
+
+
+def _tell(result: _Result, told: Told | None) -> _Result:
+    if told:
+        told(result)
+    return result
+
+
+def _summary(polls: Sequence[Polled], batches: Sequence[Tagged]) -> Summary:
+    return Summary(
+        tuple(polls),
+        sum(batch.items for batch in batches),
+        sum(batch.on_topic for batch in batches),
+        sum(batch.waiting for batch in batches),
+        next((batch.problem for batch in batches if batch.problem), ""),
+    )

@@ -1,0 +1,74 @@
+"""Results as people read them in a terminal: values in, lines of text out. No I/O.
+
+Whatever came from outside is made printable, so that a hostile title or error cannot steer a terminal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from tracker.clock import ago
+from tracker.text import one_line
+
+__all__ = ["polled", "status", "summary"]
+
+
+def polled(result: Any) -> str:
+    """Return the line of one poll."""
+    if result.error and not result.entries:
+        return f"  ✗ {result.source}  {one_line(result.error, 160)}"
+    what = f"{result.new} new of {result.entries}" if result.entries else result.outcome
+    return f"  {'!' if result.error else '✓'} {result.source}  {what}{f', {result.changed} changed' if result.changed else ''}"
+
+
+def summary(result: Any, totals: Mapping[str, Any], db: str, seconds: float) -> Iterator[str]:
+    """Yield what a run did, and how to go on."""
+    asked, failed = len(result.polls), result.failed
+    if not asked:
+        yield "No source was due: all were asked a short while ago."
+    else:
+        new = sum(poll.new for poll in result.polls)
+        yield f"{asked - len(failed)} of {asked} sources answered; {new} new items, {result.tagged} tagged, {result.on_topic} on topic ({seconds:.0f} s)."
+    for poll in failed:
+        yield f"  not answered: {poll.source}: {one_line(poll.error or '', 200)}"
+    if result.model_problem:
+        yield f"The model is not used: {one_line(result.model_problem, 300)}. Rules tagged alone; {result.waiting} items wait for it."
+    yield f"In all {totals['items']} items, {totals['on_topic']} on topic{_counts(totals['by_topic'], ' – ')}"
+    if totals["by_lab"]:
+        yield f"By lab{_counts(totals['by_lab'], ': ')}"
+    yield f"Browse them: tracker serve{'' if db == 'data/tracker.db' else f' --db {db}'}   (or `make serve`), then open http://127.0.0.1:8001/"
+
+
+def status(facts: Mapping[str, Any], now: datetime) -> Iterator[str]:
+    """Yield the health of the tracker."""
+    run = facts["last_run"]
+    if run is None:
+        yield "No run yet."
+    else:
+        state = f"finished {ago(run['finished_at'], now)}" if run["finished_at"] else "has not finished (at work, or it was killed)"
+        yield f"Last run {run['started_at']}, {state}, process {run['pid']} on {run['host']}, tracker {run['version']}."
+    rows = facts["sources"]
+    yield f"{facts['answering']} of {len(rows)} sources answer."
+    for row in rows:
+        if row["health"] == "failing":
+            yield f"  ✗ {row['id']}  since {ago(row['last_ok_at'], now)}: {one_line(row['last_error'] or '', 200)}; asked again {row['next_poll_at']}"
+    waiting = facts["waiting"]
+    yield f"Waiting: {', '.join(f'{count} for {stage}' for stage, count in waiting.items())}." if waiting else "Nothing waits."
+    totals = facts["totals"]
+    yield f"{totals['items']} items, {totals['on_topic']} on topic{_counts(totals['by_topic'], ' – ')}"
+
+
+def table(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    """Yield rows as aligned columns."""
+    listed = [tuple(one_line(cell, 120) for cell in row) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*listed, strict=True)]
+    for row in listed:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _counts(counts: Mapping[str, int], lead: str, limit: int = 12) -> str:
+    shown = ", ".join(f"{name} {count}" for name, count in list(counts.items())[:limit])
+    more = f", {len(counts) - limit} more" if len(counts) > limit else ""
+    return f"{lead}{shown}{more}." if shown else "."

@@ -1,0 +1,42 @@
+"""Reading for people and programs: items by what is said of them. Read-only; every value is bound."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+
+from tracker.store.items import IDS_PER_DAY, select_items
+from tracker.types import Item
+
+__all__ = ["items", "status"]
+
+_CONDITIONS = {
+    "topic": "EXISTS (SELECT 1 FROM item_topics WHERE item = items.id AND topic = :topic AND tier <> 'no')",
+    "by": """EXISTS (SELECT 1 FROM item_labs WHERE item = items.id AND relation = 'by'
+      AND lab IN (SELECT :by UNION SELECT lab FROM lab_parents WHERE parent = :by))""",
+    "about": """EXISTS (SELECT 1 FROM item_labs WHERE item = items.id AND relation = 'about'
+      AND lab IN (SELECT :about UNION SELECT lab FROM lab_parents WHERE parent = :about))""",
+    "since": "items.id >= :since",
+}
+
+
+def items(db: sqlite3.Connection, *, topic: str | None, by: str | None, about: str | None, since: str | None, limit: int) -> Iterator[Item]:
+    """Yield items that fulfil every given condition, newest first; ``since`` is a day, a lab includes its children."""
+    given: dict[str, object] = {"topic": topic, "by": by, "about": about, "since": since and int(since[:10].replace("-", "")) * IDS_PER_DAY}
+    conditions = [text for name, text in _CONDITIONS.items() if given[name] is not None]
+    yield from select_items(db, " AND ".join(conditions) or "1", given | {"limit": limit})
+
+
+def status(db: sqlite3.Connection) -> dict[str, object]:
+    """Return the health of the tracker as plain values: last run, sources, queues, totals."""
+    from tracker.store import runs, sources
+
+    last = runs.last(db)
+    health = [dict(row) for row in sources.health(db)]
+    return {
+        "last_run": dict(last) if last else None,
+        "sources": health,
+        "answering": sum(1 for row in health if row["health"] == "ok"),
+        "waiting": runs.backlog_of(db),
+        "totals": runs.totals(db),
+    }

@@ -1,0 +1,334 @@
+"""Items: identity, change, and what the stages read of them.
+
+in   parsed entries of one page of one source
+out  rows in items, item_keys, texts, sightings, links, revisions, pending
+The identity steps, first hit wins: own arXiv id or DOI → canonical URL → (source, guid) → (source, folded title, published day).
+Surprising: an entry whose hash is known writes nothing at all, so a quiet day costs reads only; and within one document a guid or a
+URL that several entries share identifies none of them.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from tracker.text import content_hash, fold
+from tracker.types import Entry, Item, Source
+from tracker.urls import canonical_url, key_of, link_key
+
+__all__ = ["IDS_PER_DAY", "Saved", "entry_hash", "pending", "save", "select_items"]
+
+IDS_PER_DAY = 1_000_000
+# A feed whose entries contain "x minutes ago" changes on every poll; after this many content-only changes we stop rewriting the item.
+MAX_REVISIONS = 24
+_T = TypeVar("_T")
+_CHUNK = 400  # bound variables a query; SQLite's limit is 32,766, older builds have 999
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What a page did: items that are new, items that changed."""
+
+    new: int = 0
+    changed: int = 0
+
+
+@dataclass(slots=True)
+class _Candidate:
+    """An entry with its keys, strongest first, and the item it turned out to be."""
+
+    entry: Entry
+    keys: tuple[str, ...]
+    guid: str | None
+    hash: str
+    item: int | None = None
+
+
+def entry_hash(entry: Entry) -> str:
+    """Return the hash of everything a source said of an entry; equal hashes mean there is nothing to write."""
+    return content_hash(
+        entry.title, entry.url, entry.guid, entry.text, entry.authors, entry.published_at, entry.version, sorted(entry.links)
+    )
+
+
+def save(db: sqlite3.Connection, source: Source, entries: Sequence[Entry], *, now: str, first: bool, old_before: str | None) -> Saved:
+    """Store the entries of one page; call it inside a transaction.
+
+    Args:
+        entries: as parsed, newest or oldest first; dates already sane.
+        first: the source's first good poll: everything is backlog.
+        old_before: entries published before this instant are backlog as well.
+    """
+    candidates = _identify(db, source, entries)
+    known = _sightings(db, source.id, [c.item for c in candidates if c.item])
+    ranks = _Ranks(db, source)
+    new = changed = 0
+    for candidate in reversed(candidates):  # feeds list newest first: the oldest gets the smallest id of the day
+        if candidate.item is None:
+            backlog = first or bool(old_before and candidate.entry.published_at and candidate.entry.published_at < old_before)
+            _insert(db, source, candidate, now, backlog)
+            new += 1
+        elif candidate.item not in known or known[candidate.item] != candidate.hash:
+            changed += _update(db, source, candidate, now, ranks, candidate.item in known)
+    return Saved(new, changed)
+
+
+# -- identity ---------------------------------------------------------------------------------------
+
+
+def _identify(db: sqlite3.Connection, source: Source, entries: Sequence[Entry]) -> list[_Candidate]:
+    candidates = _candidates(source, entries)
+    found = _items_by_key(db, {key for c in candidates for key in c.keys})
+    guids = _items_by_guid(db, source.id, [c.guid for c in candidates if c.guid])
+    for c in candidates:
+        c.item = next((found[key] for key in c.keys if key in found), None) or (guids.get(c.guid) if c.guid else None)
+    taken = {c.item for c in candidates if c.item}
+    for c in candidates:
+        if c.item is None and not c.entry.own_key and (item := _same_title(db, source.id, c.entry)) and item not in taken:
+            c.item = item
+            taken.add(item)
+    return _one_per_item(candidates)
+
+
+def _candidates(source: Source, entries: Sequence[Entry]) -> list[_Candidate]:
+    guids = Counter(entry.guid for entry in entries if entry.guid)
+    urls = Counter(key for entry in entries if entry.url and (key := link_key(entry.url)))
+    seen: set[str] = set()
+    result = []
+    for entry in entries:
+        hashed = entry_hash(entry)
+        if hashed in seen:
+            continue
+        seen.add(hashed)
+        guid = entry.guid if entry.guid and guids[entry.guid] == 1 else None
+        result.append(_Candidate(entry, _keys(entry, source.id, guid, urls), guid, hashed))
+    return result
+
+
+def _keys(entry: Entry, source: str, guid: str | None, urls: Counter[str]) -> tuple[str, ...]:
+    keys = [entry.own_key] if entry.own_key else []
+    url = link_key(entry.url) if entry.url else None
+    if entry.url and url and urls[url] > 1 and url.startswith("url:"):  # a changelog: only the fragment tells its entries apart
+        whole = f"url:{canonical_url(entry.url, keep_fragment=True)}"
+        url = whole if whole != url else None
+    if url and url not in keys:
+        keys.append(url)
+    if not keys:
+        keys.append(key_of(replace(entry, url=None, guid=guid), source))
+    return tuple(keys)
+
+
+def _items_by_key(db: sqlite3.Connection, keys: Iterable[str]) -> dict[str, int]:
+    return {
+        row[0]: row[1]
+        for chunk in _chunks(sorted(keys))
+        for row in db.execute(f"SELECT key, item FROM item_keys WHERE key IN ({_marks(chunk)})", chunk)  # noqa: S608 - marks
+    }
+
+
+def _items_by_guid(db: sqlite3.Connection, source: str, guids: Sequence[str]) -> dict[str, int]:
+    return {
+        row[0]: row[1]
+        for chunk in _chunks(guids)
+        for row in db.execute(
+            f"SELECT guid, item FROM sightings WHERE source = ? AND guid IN ({_marks(chunk)})",
+            (source, *chunk),  # noqa: S608 - marks
+        )
+    }
+
+
+def _same_title(db: sqlite3.Connection, source: str, entry: Entry) -> int | None:
+    """The last step: a feed that changed guid and URL of an entry kept its title and its day."""
+    key = _title_key(source, entry)
+    row = key and db.execute("SELECT item FROM item_keys WHERE key = ?", (key,)).fetchone()
+    return row[0] if row else None
+
+
+def _title_key(source: str, entry: Entry) -> str | None:
+    title = fold(entry.title)
+    return f"title:{source}:{entry.published_at[:10]}:{content_hash(title)}" if title and entry.published_at else None
+
+
+def _one_per_item(candidates: list[_Candidate]) -> list[_Candidate]:
+    """A document that lists an item twice (two URLs, one paper) counts once, by its first entry."""
+    seen: set[object] = set()
+    result = []
+    for c in candidates:
+        identity: object = c.item or c.keys[0]
+        if identity not in seen:
+            seen.add(identity)
+            result.append(c)
+    return result
+
+
+# -- writing ----------------------------------------------------------------------------------------
+
+
+def _insert(db: sqlite3.Connection, source: Source, candidate: _Candidate, now: str, backlog: bool) -> None:
+    entry = candidate.entry
+    item = _next_id(db, (entry.published_at if backlog and entry.published_at else now)[:10])
+    db.execute(
+        """INSERT INTO items(id, key, source, url, title, authors, published_at, published_raw, first_seen_at, content_hash, version, backlog)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        (
+            item, candidate.keys[0], source.id, entry.url, entry.title, "; ".join(entry.authors), entry.published_at,
+            None if entry.published_at else entry.published_raw, now, content_hash(entry.title, entry.text), entry.version, int(backlog),
+        ),
+    )  # fmt: skip
+    db.execute("INSERT INTO texts(item, title, body) VALUES (?, ?, ?)", (item, entry.title, entry.text))
+    db.execute("INSERT INTO pending(stage, item, due_at) VALUES ('tag', ?, ?)", (item, now))
+    _remember(db, source, candidate, item, now)
+
+
+def _remember(db: sqlite3.Connection, source: Source, candidate: _Candidate, item: int, now: str) -> None:
+    """Keys, links and the sighting: what lets the entry be known again."""
+    keys = [*candidate.keys, *([title] if (title := _title_key(source.id, candidate.entry)) else [])]
+    db.executemany("INSERT OR IGNORE INTO item_keys(key, item) VALUES (?, ?)", [(key, item) for key in keys])
+    own = set(candidate.keys)
+    db.executemany("INSERT OR IGNORE INTO links(item, key) VALUES (?, ?)", [(item, key) for key in candidate.entry.links if key not in own])
+    db.execute(
+        """INSERT INTO sightings(item, source, guid, entry_hash, first_seen_at) VALUES (?, ?, ?, ?, ?)
+        ON CONFLICT(item, source) DO UPDATE SET guid = excluded.guid, entry_hash = excluded.entry_hash""",
+        (item, source.id, candidate.entry.guid, candidate.hash, now),
+    )
+
+
+def _next_id(db: sqlite3.Connection, day: str) -> int:
+    floor = int(day.replace("-", "")) * IDS_PER_DAY
+    (last,) = db.execute("SELECT max(id) FROM items WHERE id BETWEEN ? AND ?", (floor, floor + IDS_PER_DAY - 1)).fetchone()
+    return (last or floor) + 1
+
+
+class _Ranks:
+    """Which of two sources has the say on an item's title, text and date."""
+
+    def __init__(self, db: sqlite3.Connection, source: Source) -> None:
+        self._db, self._own, self._known = db, _rank(source.kind, source.lab, source.role), dict[str, int]()
+
+    def may_rewrite(self, source: Source, other: str) -> bool:
+        """The source that has the say keeps it; a better one takes it over (the lab's own page over a mirror over a link post)."""
+        if other == source.id:
+            return True
+        if other not in self._known:
+            row = self._db.execute("SELECT kind, lab, role FROM sources WHERE id = ?", (other,)).fetchone()
+            self._known[other] = _rank(*row)
+        return self._own > self._known[other]
+
+
+def _rank(kind: str, lab: str | None, role: str) -> int:
+    return (2 if lab or kind == "arxiv" else 0) + (role == "primary")
+
+
+def _update(db: sqlite3.Connection, source: Source, candidate: _Candidate, now: str, ranks: _Ranks, seen_here: bool) -> int:
+    """Write what changed; return 1 if a reader would see a difference."""
+    item = candidate.item
+    assert item is not None
+    entry = candidate.entry
+    old = db.execute(
+        """SELECT source, url, items.title, body, authors, published_at, version, revision FROM items
+        JOIN texts ON texts.item = items.id WHERE id = ?""",
+        (item,),
+    ).fetchone()
+    _remember(db, source, candidate, item, now)
+    if not ranks.may_rewrite(source, old["source"]):
+        return 0
+    changes = _changes(entry, old, takeover=old["source"] != source.id)
+    if not changes and old["source"] == source.id:
+        return 0
+    text_changed = bool({"title", "text"} & changes.keys())
+    if text_changed and old["revision"] >= MAX_REVISIONS and "version" not in changes:
+        return 0
+    db.executemany(
+        "INSERT OR IGNORE INTO revisions(item, at, what, old) VALUES (?, ?, ?, ?)",
+        [(item, now, what, before) for what, (before, _) in changes.items() if before is not None],
+    )
+    _rewrite(db, source, item, entry, old, changes)
+    if text_changed:
+        db.execute("INSERT OR IGNORE INTO pending(stage, item, due_at) VALUES ('tag', ?, ?)", (item, now))
+    return int(bool(changes.keys() - {"date"}))
+
+
+def _changes(entry: Entry, old: sqlite3.Row, *, takeover: bool) -> dict[str, tuple[object, object]]:
+    """What is different and to be written: {what: (old, new)}. A date, once sane, is only changed by a better source."""
+    version = max(entry.version or 0, old["version"] or 0) or None
+    pairs = {
+        "title": (old["title"], entry.title or old["title"]),
+        "text": (old["body"], entry.text or old["body"]),
+        "url": (old["url"], entry.url or old["url"]),
+        "date": (old["published_at"], (entry.published_at if takeover else None) or old["published_at"] or entry.published_at),
+        "version": (old["version"], version),
+    }
+    same_words = {what: fold(str(a)) == fold(str(b)) for what, (a, b) in pairs.items() if what in ("title", "text") and a != b}
+    return {what: pair for what, pair in pairs.items() if pair[0] != pair[1] and not (takeover and same_words.get(what))}
+
+
+def _rewrite(
+    db: sqlite3.Connection, source: Source, item: int, entry: Entry, old: sqlite3.Row, changes: dict[str, tuple[object, object]]
+) -> None:
+    value = {what: pair[1] for what, pair in changes.items()}
+    title, body = value.get("title", old["title"]), value.get("text", old["body"])
+    db.execute(
+        """UPDATE items SET source = ?, url = ?, title = ?, authors = ?, published_at = ?, version = ?, content_hash = ?,
+        revision = revision + ? WHERE id = ?""",
+        (
+            source.id, value.get("url", old["url"]), title, "; ".join(entry.authors) or old["authors"],
+            value.get("date", old["published_at"]), value.get("version", old["version"]), content_hash(title, body),
+            int(bool({"title", "text", "url"} & changes.keys())), item,
+        ),
+    )  # fmt: skip
+    if {"title", "text"} & changes.keys():
+        db.execute("UPDATE texts SET title = ?, body = ? WHERE item = ?", (title, body, item))
+
+
+# -- reading ----------------------------------------------------------------------------------------
+
+_ITEM_COLUMNS = """items.id, items.key, items.source, items.url, items.title, texts.body, items.authors, items.published_at,
+  items.first_seen_at, items.backlog, sources.origin, sources.lab"""
+_ITEM_JOINS = "JOIN texts ON texts.item = items.id JOIN sources ON sources.id = items.source"
+
+
+def pending(db: sqlite3.Connection, stage: str, now: str, limit: int, after: int = 0) -> list[Item]:
+    """Return the next items that wait for a stage, oldest id first, beyond the id ``after``."""
+    rows = db.execute(
+        # CROSS JOIN: the queue is read first, whatever the statistics say; its size, not the archive's, is the cost
+        f"""SELECT {_ITEM_COLUMNS} FROM pending CROSS JOIN items ON items.id = pending.item {_ITEM_JOINS}
+        WHERE pending.stage = ? AND pending.item > ? AND pending.due_at <= ? ORDER BY pending.item LIMIT ?""",  # noqa: S608 - constants
+        (stage, after, now, limit),
+    )
+    return [_item(row) for row in rows]
+
+
+def select_items(db: sqlite3.Connection, condition: str, values: dict[str, object]) -> Iterator[Item]:
+    """Yield the items that fulfil an SQL condition of ours (never of a user), newest first, at most ``:limit``."""
+    rows = db.execute(
+        f"SELECT {_ITEM_COLUMNS} FROM items {_ITEM_JOINS} WHERE {condition} ORDER BY items.id DESC LIMIT :limit",
+        values,  # noqa: S608 - constants
+    )
+    return map(_item, rows)
+
+
+def _item(row: sqlite3.Row) -> Item:
+    return Item(
+        row["id"], row["key"], row["source"], row["url"], row["title"], row["body"],
+        tuple(row["authors"].split("; ")) if row["authors"] else (), row["published_at"], row["first_seen_at"], bool(row["backlog"]),
+        row["origin"], row["lab"],
+    )  # fmt: skip
+
+
+def _sightings(db: sqlite3.Connection, source: str, items: Sequence[int]) -> dict[int, str]:
+    return {
+        row[0]: row[1]
+        for chunk in _chunks(items)
+        for row in db.execute(f"SELECT item, entry_hash FROM sightings WHERE source = ? AND item IN ({_marks(chunk)})", (source, *chunk))  # noqa: S608
+    }
+
+
+def _chunks(values: Sequence[_T]) -> Iterable[Sequence[_T]]:
+    return (values[start : start + _CHUNK] for start in range(0, len(values), _CHUNK))
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ", ".join("?" * len(values))

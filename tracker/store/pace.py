@@ -1,0 +1,52 @@
+"""When each host was last asked: politeness that outlives a process.
+
+A host's next slot is reserved in a transaction before the request and moved when the answer has come, so two processes on one
+``data/`` never meet. Real time, never ``--now``: servers live in real time. The file is apart from the database because it must
+work while a run holds its lock and for commands that only read.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+
+from tracker.errors import StoreError
+
+__all__ = ["Pace"]
+
+
+class Pace:
+    """Slots of hosts in ``data/pace.db``; safe to call from any thread and any process."""
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / "pace.db"
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            with closing(self._connect()) as db:
+                db.execute("CREATE TABLE IF NOT EXISTS hosts(host TEXT PRIMARY KEY, free_at REAL NOT NULL) STRICT")
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(f"{self._path} cannot be written: {error}") from None
+
+    def reserve(self, host: str, delay_s: float) -> float:
+        """Take the host's next slot and keep ``delay_s`` after it free; return the seconds to wait for it."""
+        now = time.time()
+        with closing(self._connect()) as db:
+            db.execute("BEGIN IMMEDIATE")
+            row = db.execute("SELECT free_at FROM hosts WHERE host = ?", (host,)).fetchone()
+            # A clock that was set back must not block a host for years: no slot is further away than ten delays.
+            slot = min(max(now, row[0] if row else 0.0), now + 10 * delay_s)
+            db.execute("INSERT INTO hosts VALUES (?, ?) ON CONFLICT(host) DO UPDATE SET free_at = excluded.free_at", (host, slot + delay_s))
+            db.execute("COMMIT")
+        return max(0.0, slot - now)
+
+    def stamp(self, host: str, delay_s: float) -> None:
+        """Note that a request to the host has just ended: the next slot begins ``delay_s`` from now."""
+        with closing(self._connect()) as db:
+            db.execute("UPDATE hosts SET free_at = max(free_at, ?) WHERE host = ?", (time.time() + delay_s, host))
+
+    def _connect(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self._path, timeout=30, isolation_level=None)
+        db.execute("PRAGMA synchronous = OFF")  # worth a pause, not an fsync
+        return db

@@ -1,0 +1,205 @@
+"""The nouns: frozen dataclasses that travel between the stages. No behaviour, no imports beyond the standard library.
+
+``Request → Response`` is fetching, ``Entry → Page`` is parsing, ``Item`` is stored, ``Tag`` and ``Attribution`` are what
+taggers say of it. Instants are UTC text (``2026-06-12T06:10:00Z``), days are text (``2026-06-12``), ``*_s`` are seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+__all__ = [
+    "Attribution",
+    "Entry",
+    "Item",
+    "Lab",
+    "Page",
+    "Polled",
+    "Request",
+    "Response",
+    "Source",
+    "State",
+    "Tag",
+    "Topic",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One thing we poll: a ``[feeds.<id>]`` table. ``options`` holds the keys that only its kind knows."""
+
+    id: str
+    kind: str
+    url: str
+    title: str
+    lab: str | None = None
+    every_s: int = 21_600
+    role: str = "primary"  # or "mirror": somebody else's copy of a source
+    origin: str = "press"  # what its items are: paper, official, press, community
+    options: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """What items are on: a ``[topics.<id>]`` table. ``include`` and ``exclude`` are rule patterns (``taggers.patterns``)."""
+
+    id: str
+    title: str
+    description: str = ""
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    threshold: float | None = None  # None: the model's own
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """An organisation that builds or studies AI: a ``[labs.<id>]`` table. Names are matched whole and case-sensitively."""
+
+    id: str
+    name: str
+    kind: str
+    country: str = ""
+    parents: tuple[tuple[str, str | None], ...] = ()  # (lab, since that day)
+    aliases: tuple[str, ...] = ()
+    affiliations: tuple[str, ...] = ()
+    emails: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()  # "openai.com", or with a path "microsoft.com/en-us/research"
+    github: tuple[str, ...] = ()
+    hf: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()  # unambiguous: enough on their own
+    products: tuple[str, ...] = ()  # unambiguous product names
+    weak: tuple[Mapping[str, object], ...] = ()  # {name, needs, not_after, not_before}: count only under their rule
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What the last polls of a source left behind. ``body_hash`` is of the document without its build times."""
+
+    etag: str | None = None
+    last_modified: str | None = None
+    body_hash: str | None = None
+    cursor: str | None = None
+    next_poll_at: str | None = None
+    fails: int = 0
+    last_ok_at: str | None = None
+    last_new_at: str | None = None
+    last_error: str | None = None
+    since: str | None = None  # how far back to read where there is no cursor; set by poll, never stored
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One GET. With validators it is a conditional GET."""
+
+    url: str
+    etag: str | None = None
+    last_modified: str | None = None
+    trusted_host: str | None = None  # a host the user configured himself: may be on a private network
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One answer: 200 with a body, or 304 without. ``headers`` have lower-case names, ``body`` is decoded."""
+
+    url: str  # after redirects
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    moved_to: str | None = None  # where a chain of permanent redirects (301, 308) from the first URL leads
+    truncated: bool = False  # the connection ended early: complete entries count, validators do not
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a source lists, parsed, not yet ours. All text is plain; ``links`` are outbound keys."""
+
+    title: str
+    url: str | None = None
+    guid: str | None = None
+    text: str = ""
+    authors: tuple[str, ...] = ()
+    published_at: str | None = None
+    published_raw: str | None = None
+    version: int | None = None  # arXiv v1, v2, …
+    own_key: str | None = None  # arxiv:… or doi:… of the entry itself
+    links: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One fetched document of a source, ready to commit. ``entries`` is None when it did not change.
+
+    Validators, ``body_hash`` and ``cursor`` vouch for the entries and are stored with them; ``cursor`` is only set on the
+    last page. ``problem`` names what makes the page incomplete (``truncated``, ``too_many_items``) although its entries count.
+    """
+
+    entries: tuple[Entry, ...] | None
+    status: int = 200
+    size: int = 0  # bytes of the decoded body
+    etag: str | None = None
+    last_modified: str | None = None
+    body_hash: str | None = None
+    cursor: str | None = None
+    moved_to: str | None = None
+    problem: str | None = None
+    last: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """The result of one poll. ``outcome`` is ``new``, ``nothing new``, ``unchanged`` or the name of an error."""
+
+    source: str
+    outcome: str
+    seconds: float
+    size: int = 0
+    entries: int = 0
+    new: int = 0
+    changed: int = 0
+    error: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the source answered with something usable."""
+        return self.error is None
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An entry we have stored. ``lab`` and ``origin`` are what its best source declares; taggers may know better."""
+
+    id: int
+    key: str
+    source: str
+    url: str | None
+    title: str
+    text: str = ""
+    authors: tuple[str, ...] = ()
+    published_at: str | None = None
+    first_seen_at: str = ""
+    backlog: bool = False
+    origin: str | None = None
+    lab: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """An item is on a topic. ``evidence`` is never empty: (term, weight), largest first."""
+
+    topic: str
+    score: float
+    tier: str  # confident, maybe
+    evidence: tuple[tuple[str, float], ...]
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """An item is ``by`` or ``about`` a lab, or mentions it. ``evidence`` is the matched text or the rule, ≤ 200 characters."""
+
+    lab: str
+    relation: str  # by, about, mention
+    method: str
+    strength: str  # declared, stated, inferred
+    evidence: str
