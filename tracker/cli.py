@@ -146,7 +146,7 @@ def run(options: _Options) -> None:
     \b
     Example: tracker run
     """
-    from tracker import show, store
+    from tracker import show
     from tracker.run import Tracker
     from tracker.store import runs
 
@@ -269,6 +269,7 @@ def feeds_check(options: _Options, sources: tuple[str, ...]) -> None:
     \b
     Example: tracker feeds check openai-news
     """
+    from tracker import show
     from tracker.fetch import Fetcher
     from tracker.poll import trial
     from tracker.store.pace import Pace
@@ -277,7 +278,7 @@ def feeds_check(options: _Options, sources: tuple[str, ...]) -> None:
     chosen, pace = [config.source(name) for name in sources], Pace(Path(options.db).parent)
     with Fetcher(config.contact, reserve=pace.reserve, stamp=pace.stamp) as fetcher:
         results = [trial(source, fetcher, options.moment) for source in chosen]
-    lines = [line for result in results for line in result.lines()]
+    lines = [line for result in results for line in show.trial(result)]
     _say(options, lines, [result.as_dict() for result in results])
     if any(result.error for result in results):
         raise TrackerError(f"{sum(1 for r in results if r.error)} of {len(results)} sources did not answer as they should")

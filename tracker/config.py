@@ -154,8 +154,8 @@ class _File:
                 raise self.error(f'unknown key "{key}"{_nearest(key, known)}', where, key)
             wanted = known[key]
             if (
-                not isinstance(value, wanted)
-                and not (wanted is float and isinstance(value, int))
+                (not isinstance(value, wanted)
+                and not (wanted is float and isinstance(value, int)))
                 or (isinstance(value, bool) and wanted is not bool)
             ):
                 raise self.error(f"{key} must be {_TYPE_NAMES[wanted]}, not {value!r}", where, key)

@@ -61,9 +61,8 @@ def due(configured: Iterable[Source], states: dict[str, State], now: datetime, o
         state = states.get(source.id, State())
         waits = (state.next_poll_at or "") > limit
         told_to_wait = (state.last_error or "").startswith("rate_limited")
-        if source.id in only or not only:
-            if not waits or (source.id in only and not told_to_wait):
-                chosen.append(source)
+        if (not only and not waits) or (source.id in only and not (waits and told_to_wait)):
+            chosen.append(source)
     return chosen
 
 
@@ -73,7 +72,7 @@ def next_poll(source: Source, state: State, error: SourceError | None, now: date
         return now + timedelta(seconds=source.every_s)
     if error.name == "gone":
         return now + LAST_BACKOFF
-    wait = min(FIRST_BACKOFF * 2 ** min(state.fails, 10), LAST_BACKOFF)
+    wait = min(FIRST_BACKOFF * (1 << min(state.fails, 10)), LAST_BACKOFF)
     return now + max(wait, min(timedelta(seconds=error.retry_after_s or 0), LAST_BACKOFF))
 
 
@@ -265,24 +264,11 @@ def _drain(arrivals: queue.Queue[_Arrived | None]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What a source answers now, stored nowhere. ``entries`` are those of its first page."""
+    """What a source answers now, stored nowhere: its first page, or why there is none."""
 
     source: Source
     page: Page | None = None
     error: SourceError | None = None
-
-    def lines(self) -> Iterator[str]:
-        """Yield it as a person reads it: the verdict, then the newest entries."""
-        if self.error or not self.page:
-            yield f"✗ {self.source.id}: {self.error}"
-            return
-        entries = self.page.entries or ()
-        size = f"{self.page.size / 1000:.0f} kB"
-        yield f"{'!' if self.page.problem else '✓'} {self.source.id}: {len(entries)} entries, {size}{f', {self.page.problem}' if self.page.problem else ''}"
-        if self.page.moved_to:
-            yield f"  has moved for good; change its url to {self.page.moved_to}"
-        for entry in entries[:5]:
-            yield f"  {(entry.published_at or entry.published_raw or 'no date')[:10]}  {entry.title[:100]}  {entry.url or 'no link'}"
 
     def as_dict(self) -> dict[str, object]:
         """Return the facts for ``--json``."""

@@ -30,7 +30,8 @@ def summary(result: Any, totals: Mapping[str, Any], db: str, seconds: float) -> 
         yield "No source was due: all were asked a short while ago."
     else:
         new = sum(poll.new for poll in result.polls)
-        yield f"{asked - len(failed)} of {asked} sources answered; {new} new items, {result.tagged} tagged, {result.on_topic} on topic ({seconds:.0f} s)."
+        answered = f"{asked - len(failed)} of {asked} sources answered"
+        yield f"{answered}; {new} new items, {result.tagged} tagged, {result.on_topic} on topic ({seconds:.0f} s)."
     for poll in failed:
         yield f"  not answered: {poll.source}: {one_line(poll.error or '', 200)}"
     if result.model_problem:
@@ -38,7 +39,7 @@ def summary(result: Any, totals: Mapping[str, Any], db: str, seconds: float) -> 
     yield f"In all {totals['items']} items, {totals['on_topic']} on topic{_counts(totals['by_topic'], ' – ')}"
     if totals["by_lab"]:
         yield f"By lab{_counts(totals['by_lab'], ': ')}"
-    yield f"Browse them: tracker serve{'' if db == 'data/tracker.db' else f' --db {db}'}   (or `make serve`), then open http://127.0.0.1:8001/"
+    yield f"Browse them: tracker serve{'' if db == 'data/tracker.db' else f' --db {db}'}   (or `make serve`)"
 
 
 def status(facts: Mapping[str, Any], now: datetime) -> Iterator[str]:
@@ -53,11 +54,26 @@ def status(facts: Mapping[str, Any], now: datetime) -> Iterator[str]:
     yield f"{facts['answering']} of {len(rows)} sources answer."
     for row in rows:
         if row["health"] == "failing":
-            yield f"  ✗ {row['id']}  since {ago(row['last_ok_at'], now)}: {one_line(row['last_error'] or '', 200)}; asked again {row['next_poll_at']}"
+            error = one_line(row["last_error"] or "", 200)
+            yield f"  ✗ {row['id']}  last good answer {ago(row['last_ok_at'], now)}: {error}; asked again {row['next_poll_at']}"
     waiting = facts["waiting"]
     yield f"Waiting: {', '.join(f'{count} for {stage}' for stage, count in waiting.items())}." if waiting else "Nothing waits."
     totals = facts["totals"]
     yield f"{totals['items']} items, {totals['on_topic']} on topic{_counts(totals['by_topic'], ' – ')}"
+
+
+def trial(result: Any) -> Iterator[str]:
+    """Yield what a source answered: the verdict, then its first entries."""
+    if result.error or not result.page:
+        yield f"✗ {result.source.id}: {one_line(str(result.error), 300)}"
+        return
+    page = result.page
+    entries, problem = page.entries or (), f", {page.problem}" if page.problem else ""
+    yield f"{'!' if problem else '✓'} {result.source.id}: {len(entries)} entries, {page.size / 1000:.0f} kB{problem}"
+    if page.moved_to:
+        yield f"  has moved for good; change its url to {page.moved_to}"
+    for entry in entries[:5]:
+        yield f"  {(entry.published_at or entry.published_raw or 'no date')[:10]}  {entry.title[:100]}  {entry.url or 'no link'}"
 
 
 def table(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:

@@ -27,7 +27,7 @@ _INVISIBLE = re.compile(
 _MARKS = re.compile(r"((?:[\u0300-\u036f]){3})[\u0300-\u036f]+")  # zalgo: more than three stacked accents
 _SPACE = re.compile(r"\s+")
 _BLOCK = re.compile(
-    r"<\s*(?:/\s*(?:p|div|li|tr|h[1-6]|blockquote|section|article|ul|ol|table|pre|figure)|br|hr|p|li|h[1-6])\b[^<>]{0,2000}>", re.I
+    r"<\s*(?:/\s*(?:p|div|li|tr|h[1-6]|blockquote|section|article|ul|ol|table|pre|figure)|br|hr|p|li|h[1-6])\b[^<>]{0,2000}>", re.IGNORECASE
 )
 _DROPPED = {"script", "style", "template", "noscript", "iframe", "object", "svg", "math", "head", "title", "textarea", "select"}
 

@@ -42,13 +42,14 @@ Parse = Callable[[Response], Parsed]
 class Poller(Protocol):
     """What a file of this folder offers."""
 
-    def poll(self, source: Source, state: State, get: Get, parse: Parse) -> Iterator[Page]: ...  # noqa: D102
-    def read(self, body: bytes, source: Source, url: str, charset: str | None) -> Parsed: ...  # noqa: D102
+    def poll(self, source: Source, state: State, get: Get, parse: Parse) -> Iterator[Page]: ...
+    def read(self, body: bytes, source: Source, url: str, charset: str | None) -> Parsed: ...
 
 
 def poller(kind: str) -> Poller:
     """Return the poller of a kind of source; imports its file, nothing more."""
-    return importlib.import_module(f"tracker.pollers.{kind}")  # type: ignore[return-value]
+    module: Poller = importlib.import_module(f"tracker.pollers.{kind}")
+    return module
 
 
 def fingerprint(body: bytes) -> str:

@@ -25,7 +25,8 @@ __all__ = ["page_url", "poll", "read"]
 
 PAGE_SIZE = 2_000  # papers a request, the most the API gives
 MAX_RESULTS = 30_000  # the API gives no more of one query. https://info.arxiv.org/help/api/user-manual.html
-# How far before the newest change known each poll reads. Submissions of Thursday 14:00 to Friday 14:00 (Ithaca) are announced on Sunday 20:00; with a holiday a day later.
+# How far before the newest change known each poll reads: what is submitted from Thursday 14:00 to Friday 14:00 (Ithaca) is announced on
+# Sunday at 20:00, with a holiday a day later.
 OVERLAP = timedelta(days=3)
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -114,7 +115,7 @@ def _results(body: bytes) -> Iterator[Any]:
 
     count = max(1, len(re.findall(rb"<entry[ >]", body)))
     client = arxiv.Client(page_size=count, delay_seconds=0, num_retries=0)
-    client._session = _Served(body)  # type: ignore[assignment]  # noqa: SLF001 - the seam that test_arxiv_seam guards
+    client._session = _Served(body)  # type: ignore[assignment]
     try:
         yield from client.results(arxiv.Search(query="served", max_results=count))
     except (ValueError, TypeError, AttributeError, arxiv.ArxivError) as error:

@@ -25,7 +25,7 @@ MAX_LINKS = 200  # outbound keys kept of one entry; a weekly round-up has about 
 MAX_MARKUP = 400_000  # characters of one entry's markup that are looked at
 
 # Character references XML forbids: NUL, other controls, surrogates, beyond Unicode. feedparser passes them to chr(), which raises.
-_REFERENCE = re.compile(rb"&#(?:x([0-9a-f]{1,12})|([0-9]{1,12}));?", re.I)
+_REFERENCE = re.compile(rb"&#(?:x([0-9a-f]{1,12})|([0-9]{1,12}));?", re.IGNORECASE)
 _CONTROLS = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 # What arXiv's announcement feeds put before the abstract; without it their text equals that of the API.
 _ARXIV_PREFIX = re.compile(r"arXiv:\S+ Announce Type: \S+\s+(?:Abstract: )?")
@@ -72,7 +72,7 @@ def _clean(body: bytes) -> bytes:
 
 def _reference(found: re.Match[bytes]) -> bytes:
     code = int(found[1], 16) if found[1] else int(found[2])
-    forbidden = code < 32 and code not in (9, 10, 13) or 0xD800 <= code <= 0xDFFF or code > 0x10FFFF or code in (0xFFFE, 0xFFFF)
+    forbidden = (code < 32 and code not in (9, 10, 13)) or 0xD800 <= code <= 0xDFFF or code > 0x10FFFF or code in (0xFFFE, 0xFFFF)
     return b"" if forbidden else found[0]
 
 

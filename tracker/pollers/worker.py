@@ -14,7 +14,8 @@ import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import asdict, fields
-from typing import Any, BinaryIO
+from pathlib import Path
+from typing import IO, Any
 
 from tracker.errors import NAMES, ParseError
 from tracker.pollers import Parsed, poller
@@ -102,7 +103,7 @@ def _start() -> subprocess.Popen[bytes]:
     )
 
 
-def _write(stream: BinaryIO | None, message: bytes) -> None:
+def _write(stream: IO[bytes] | None, message: bytes) -> None:
     assert stream is not None
     stream.write(message)
     stream.flush()
@@ -115,10 +116,13 @@ def _charset(response: Response) -> str | None:
 
 
 def _parsed(answer: Mapping[str, Any]) -> Parsed:
-    entries = tuple(
-        Entry(**{key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}) for entry in answer["entries"]
-    )
+    entries = tuple(_entry(entry) for entry in answer["entries"])
     return Parsed(entries, answer["total"], answer["problem"], tuple(answer["changed"]))
+
+
+def _entry(facts: Mapping[str, Any]) -> Entry:
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in facts.items()}
+    return Entry(**values)
 
 
 # -- in the child -----------------------------------------------------------------------------------
@@ -166,7 +170,6 @@ def _limit_memory() -> None:
 
 def _address_space() -> int:
     try:
-        with open("/proc/self/statm") as file:
-            return int(file.read().split()[0]) * 4096
+        return int(Path("/proc/self/statm").read_text().split()[0]) * 4096
     except OSError:
         return 2**30

@@ -134,8 +134,8 @@ def _items_by_guid(db: sqlite3.Connection, source: str, guids: Sequence[str]) ->
         row[0]: row[1]
         for chunk in _chunks(guids)
         for row in db.execute(
-            f"SELECT guid, item FROM sightings WHERE source = ? AND guid IN ({_marks(chunk)})",
-            (source, *chunk),  # noqa: S608 - marks
+            f"SELECT guid, item FROM sightings WHERE source = ? AND guid IN ({_marks(chunk)})",  # noqa: S608 - marks
+            (source, *chunk),
         )
     }
 
@@ -171,8 +171,8 @@ def _insert(db: sqlite3.Connection, source: Source, candidate: _Candidate, now: 
     entry = candidate.entry
     item = _next_id(db, (entry.published_at if backlog and entry.published_at else now)[:10])
     db.execute(
-        """INSERT INTO items(id, key, source, url, title, authors, published_at, published_raw, first_seen_at, content_hash, version, backlog)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        """INSERT INTO items(id, key, source, url, title, authors, published_at, published_raw, first_seen_at, content_hash,
+          version, backlog) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         (
             item, candidate.keys[0], source.id, entry.url, entry.title, "; ".join(entry.authors), entry.published_at,
             None if entry.published_at else entry.published_raw, now, content_hash(entry.title, entry.text), entry.version, int(backlog),
@@ -304,8 +304,8 @@ def pending(db: sqlite3.Connection, stage: str, now: str, limit: int, after: int
 def select_items(db: sqlite3.Connection, condition: str, values: dict[str, object]) -> Iterator[Item]:
     """Yield the items that fulfil an SQL condition of ours (never of a user), newest first, at most ``:limit``."""
     rows = db.execute(
-        f"SELECT {_ITEM_COLUMNS} FROM items {_ITEM_JOINS} WHERE {condition} ORDER BY items.id DESC LIMIT :limit",
-        values,  # noqa: S608 - constants
+        f"SELECT {_ITEM_COLUMNS} FROM items {_ITEM_JOINS} WHERE {condition} ORDER BY items.id DESC LIMIT :limit",  # noqa: S608 - constants
+        values,
     )
     return map(_item, rows)
 

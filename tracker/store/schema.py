@@ -198,7 +198,8 @@ CREATE INDEX item_labs_lab ON item_labs(lab, relation, item);
 
 CREATE VIEW latest AS -- Newest items first, with topics and labs.
 SELECT items.id, items.published_at, items.title, items.url, items.origin,
-  (SELECT group_concat(topic, ', ') FROM (SELECT topic FROM item_topics WHERE item = items.id AND tier <> 'no' ORDER BY score DESC)) AS topics,
+  (SELECT group_concat(topic, ', ')
+    FROM (SELECT topic FROM item_topics WHERE item = items.id AND tier <> 'no' ORDER BY score DESC)) AS topics,
   (SELECT group_concat(DISTINCT lab) FROM item_labs WHERE item = items.id AND relation = 'by') AS by,
   (SELECT group_concat(DISTINCT lab) FROM item_labs WHERE item = items.id AND relation = 'about') AS about,
   items.source, items.first_seen_at, items.backlog

@@ -30,7 +30,8 @@ def save(
     )
     db.executemany(
         """INSERT INTO item_topics(item, topic, score, tier, evidence, model) VALUES (?, ?, ?, ?, ?, ?)
-        ON CONFLICT(item, topic) DO UPDATE SET score = excluded.score, tier = excluded.tier, evidence = excluded.evidence, model = excluded.model
+        ON CONFLICT(item, topic) DO UPDATE SET score = excluded.score, tier = excluded.tier, evidence = excluded.evidence,
+          model = excluded.model
         WHERE (score, tier, evidence, model) IS NOT (excluded.score, excluded.tier, excluded.evidence, excluded.model)""",
         [(item.id, t.topic, round(t.score, 4), t.tier, _evidence(t), t.model) for t in wanted.values()],
     )
@@ -41,7 +42,7 @@ def save(
     }
     db.executemany(
         "DELETE FROM item_labs WHERE item = ? AND lab = ? AND relation = ? AND method = ?",
-        [(item.id, *key) for key in present if rows.get(key) != present[key]],  # type: ignore[arg-type]
+        [(item.id, *key) for key in present if rows.get(key) != present[key]],
     )
     db.executemany(
         "INSERT INTO item_labs(item, lab, relation, method, strength, evidence, registry) VALUES (?, ?, ?, ?, ?, ?, ?)",

@@ -1,0 +1,74 @@
+"""The picture in docs/architecture.md, held against the imports."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "tracker"
+FILES = sorted(path for path in PACKAGE.rglob("*.py"))
+
+# What a file may import of the package, by its top name; a folder's files may import each other.
+GROUND = {"types", "urls", "text", "clock", "errors"}
+MAY_IMPORT = {
+    "errors": set(),
+    "types": set(),
+    "clock": set(),
+    "text": {"errors"},
+    "urls": {"errors", "text", "types"},
+    "config": {"errors", "types", "taggers"},
+    "net": {"errors"},
+    "fetch": {"errors", "types", "urls", "net"},
+    "pollers": GROUND,
+    "taggers": GROUND,
+    "store": GROUND,
+    "poll": GROUND | {"config", "pollers", "store"},
+    "tag": GROUND | {"config", "taggers", "store"},
+    "train": GROUND | {"taggers"},
+    "doctor": GROUND | {"config", "taggers", "store"},
+    "run": GROUND | {"config", "fetch", "poll", "tag", "store"},
+    "web": GROUND | {"config", "store"},
+    "show": GROUND,
+    "cli": GROUND | {"config", "fetch", "poll", "doctor", "run", "store", "show", "web"},
+    "__init__": {"run"},
+    "__main__": {"cli"},
+}
+
+
+def top(path: Path) -> str:
+    """The name of a file or of the folder it lies in."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported(path: Path) -> set[str]:
+    """The names directly under ``tracker`` that a file imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module == "tracker":
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tracker."):
+            found.add(str(node.module).split(".")[1])
+        elif isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("tracker.")}
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=[str(path.relative_to(PACKAGE)) for path in FILES])
+def test_a_file_imports_only_what_lies_below_it(path: Path) -> None:
+    name = top(path)
+    assert name in MAY_IMPORT, f"{name} has no place in the picture"
+    assert imported(path) <= MAY_IMPORT[name] | {name}
+
+
+@pytest.mark.parametrize("path", FILES, ids=[str(path.relative_to(PACKAGE)) for path in FILES])
+def test_a_file_is_one_sitting_and_begins_with_a_map(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert text.count("\n") <= 450
+    assert not text.strip() or ast.get_docstring(ast.parse(text))
+
+
+def test_the_median_file_is_short() -> None:
+    lengths = sorted(path.read_text(encoding="utf-8").count("\n") for path in FILES)
+    assert lengths[len(lengths) // 2] <= 180
