@@ -218,6 +218,8 @@ class Server:
     def stop(self) -> None:
         """Stop listening and end every slow answer."""
         self._stopped.set()
+        with suppress(OSError), socket.socket() as knock:  # so that accept need not time out first
+            knock.connect(("127.0.0.1", self.port))
         self._thread.join()
         self._socket.close()
 
@@ -225,6 +227,9 @@ class Server:
         while not self._stopped.is_set():
             with suppress(TimeoutError):
                 sock, _ = self._socket.accept()
+                if self._stopped.is_set():
+                    sock.close()
+                    return
                 self.connections += 1
                 threading.Thread(target=self._serve, args=(sock, self.connections), daemon=True).start()
 

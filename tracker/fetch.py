@@ -193,7 +193,7 @@ class Fetcher:
     def _transport(self) -> net.GuardedAdapter:
         with self._lock:
             if self._adapter is None:
-                self._adapter = net.GuardedAdapter(self._workers)
+                self._adapter = net.GuardedAdapter(self._workers, self._agent)
             return self._adapter
 
     def _headers(self, chain: _Chain) -> dict[str, str]:

@@ -21,12 +21,13 @@ import time
 import zlib
 from contextvars import ContextVar
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import requests
 import urllib3
-from requests import certs
 from requests.adapters import HTTPAdapter
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util.ssl_ import create_urllib3_context
@@ -136,27 +137,30 @@ def _resolve(host: str, port: int, hop: Hop) -> list[tuple[Any, ...]]:
 def _dial(host: str, port: int, hop: Hop, *, proxy: bool) -> socket.socket:
     """Connect to the first address that answers. The address checked is the address dialled: one lookup."""
     addresses, failure = _resolve(host, port, hop), OSError(0, "no address")
-    for position, (family, kind, protocol, _, address) in enumerate(addresses):
+    for position, (*kind, _, address) in enumerate(addresses):
         if not proxy:
             hop.admit(address[0])
-        sock = socket.socket(family, kind, protocol)
         try:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.settimeout(min(CONNECT_S, hop.left_s() / (len(addresses) - position)))
-            sock.connect(address)
-            sock.settimeout(hop.left_s())  # bounds the TLS handshake as a whole
+            return _connect(kind, address, hop, min(CONNECT_S, hop.left_s() / (len(addresses) - position)))
         except OSError as error:
-            sock.close()
             failure = error
-        except SourceError:
-            sock.close()
-            raise
-        else:
-            return sock
     # Named here: urllib3 takes a reset during connect for a server that answered early, and trips over it.
     if isinstance(failure, TimeoutError):
         raise hop.fail("timeout", f"{host} did not accept a connection in time")
     raise hop.fail("connection", f"{'the proxy ' if proxy else ''}{host} refused the connection ({failure.strerror})")
+
+
+def _connect(kind: list[Any], address: Any, hop: Hop, timeout_s: float) -> socket.socket:
+    sock = socket.socket(*kind)
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.settimeout(timeout_s)
+        sock.connect(address)
+        sock.settimeout(hop.left_s())  # bounds the TLS handshake as a whole
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 class _Tap(io.RawIOBase):
@@ -260,8 +264,8 @@ _POOLS = {"http": _HttpPool, "https": _HttpsPool}
 class GuardedAdapter(HTTPAdapter):
     """The transport: our connections, one TLS context that always verifies, no retries. Needs ``HOP`` set."""
 
-    def __init__(self, workers: int) -> None:
-        self._context = _tls_context()
+    def __init__(self, workers: int, agent: str) -> None:
+        self._context, self._agent = _tls_context(), agent
         # One pool a host, the least recently used given up: macOS allows 256 open files. A proxy's is shared.
         super().__init__(pool_connections=max(64, 2 * workers), pool_maxsize=workers, max_retries=0)
 
@@ -276,6 +280,10 @@ class GuardedAdapter(HTTPAdapter):
         manager.pool_classes_by_scheme = _POOLS
         return manager
 
+    def proxy_headers(self, proxy: str) -> dict[str, str]:
+        """A proxy that refuses a tunnel should know, too, whom it refuses."""
+        return {**super().proxy_headers(proxy), "User-Agent": self._agent}
+
     def get_connection_with_tls_context(self, request: Any, verify: Any, proxies: Any = None, cert: Any = None) -> Any:
         return super().get_connection_with_tls_context(request, True, proxies=proxies, cert=None)
 
@@ -286,11 +294,11 @@ class GuardedAdapter(HTTPAdapter):
 
 def _tls_context() -> ssl.SSLContext:
     variable = next((name for name in CA_VARIABLES if os.environ.get(name)), None)
-    path = os.environ[variable] if variable else certs.where()
+    path = os.environ[variable] if variable else DEFAULT_CA_BUNDLE_PATH
     context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED)
     context.check_hostname = True
     try:
-        context.load_verify_locations(**{"capath" if os.path.isdir(path) else "cafile": path})
+        context.load_verify_locations(**{"capath" if Path(path).is_dir() else "cafile": path})
     except OSError as error:
         raise HOP.get().fail("tls", f"the certificates in {path} ({variable or 'of requests'}) cannot be read: {error.strerror}") from error
     return context

@@ -16,6 +16,8 @@ from tracker.errors import StoreError
 
 __all__ = ["Pace"]
 
+BUSY_S = 32.0  # a request ends within fetch's deadline of 30 s; whoever dies before `stamp` holds the host for no longer than this
+
 
 class Pace:
     """Slots of hosts in ``data/pace.db``; safe to call from any thread and any process."""
@@ -30,21 +32,22 @@ class Pace:
             raise StoreError(f"{self._path} cannot be written: {error}") from None
 
     def reserve(self, host: str, delay_s: float) -> float:
-        """Take the host's next slot and keep ``delay_s`` after it free; return the seconds to wait for it."""
+        """Take the host's next slot; return the seconds to wait for it. The host is busy from then until ``stamp``."""
         now = time.time()
         with closing(self._connect()) as db:
             db.execute("BEGIN IMMEDIATE")
             row = db.execute("SELECT free_at FROM hosts WHERE host = ?", (host,)).fetchone()
-            # A clock that was set back must not block a host for years: no slot is further away than ten delays.
-            slot = min(max(now, row[0] if row else 0.0), now + 10 * delay_s)
-            db.execute("INSERT INTO hosts VALUES (?, ?) ON CONFLICT(host) DO UPDATE SET free_at = excluded.free_at", (host, slot + delay_s))
+            # A clock that was set back must not block a host for years: no slot is further away than two busy times.
+            slot = min(max(now, row[0] if row else 0.0), now + 2 * BUSY_S)
+            free = slot + BUSY_S + delay_s
+            db.execute("INSERT INTO hosts VALUES (?, ?) ON CONFLICT(host) DO UPDATE SET free_at = excluded.free_at", (host, free))
             db.execute("COMMIT")
         return max(0.0, slot - now)
 
     def stamp(self, host: str, delay_s: float) -> None:
-        """Note that a request to the host has just ended: the next slot begins ``delay_s`` from now."""
+        """Note that the request to the host has ended: the next slot begins ``delay_s`` from now."""
         with closing(self._connect()) as db:
-            db.execute("UPDATE hosts SET free_at = max(free_at, ?) WHERE host = ?", (time.time() + delay_s, host))
+            db.execute("UPDATE hosts SET free_at = ? WHERE host = ?", (time.time() + delay_s, host))
 
     def _connect(self) -> sqlite3.Connection:
         db = sqlite3.connect(self._path, timeout=30, isolation_level=None)
