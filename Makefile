@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: run test serve lint model lock clean
+.PHONY: run test serve lint docs model lock clean
 .DEFAULT_GOAL := run
 
 # -- setting up: exact versions, checked against their hashes ------------------------------------------------------------------
@@ -34,6 +34,9 @@ lint: $(BIN)/.ready-dev ## style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+docs: $(BIN)/.ready-dev ## renew the pages that come from the code
+	@$(BIN)/python docs/build.py
 
 model: $(BIN)/.ready ## train the shipped model: make model LABELS=train.csv TEXTS=corpus/ [NEWS=news.csv]
 	@test -n "$(LABELS)" -a -n "$(TEXTS)" || { echo "make model needs LABELS=FILE and TEXTS=FOLDER (see docs/model.md)"; exit 2; }

@@ -7,40 +7,38 @@ Imported here: the standard library, click and our ground floor. Everything else
 
 from __future__ import annotations
 
-import json
+import functools
 import os
 import signal
 import sys
-import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from tracker import clock
 from tracker.errors import ConfigError, TrackerError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from datetime import datetime
+
     from tracker.config import Config
 
 __all__ = ["main"]
 
 
-@dataclass
 class _Options:
     """The global options; every command takes them too, so that they may stand before or after its name."""
 
-    config: str = "feeds.toml"
-    db: str = "data/tracker.db"
+    config = "feeds.toml"
+    db = "data/tracker.db"
     now: str | None = None
-    json: bool = False
-    verbosity: int = 0
+    json = False
+    verbosity = 0
 
     @property
     def moment(self) -> datetime:
+        from tracker import clock
+
         given = self.now or os.environ.get("TRACKER_NOW")
         try:
             return clock.parse(given) if given else clock.now()
@@ -63,7 +61,8 @@ def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
         setattr(options, str(param.name), value)
 
 
-def _global_options() -> list[click.Option]:
+@functools.cache
+def _global_options() -> list[click.Parameter]:
     settings: dict[str, Any] = {"expose_value": False, "callback": _remember}
     return [
         click.Option(["--config"], metavar="FILE", help="Configuration (feeds.toml).", **settings),
@@ -76,9 +75,8 @@ def _global_options() -> list[click.Option]:
 
 
 class _Command(click.Command):
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.params += _global_options()
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        return super().get_params(ctx)[:-1] + _global_options() + super().get_params(ctx)[-1:]  # --help stays last
 
 
 class _Group(click.Group):
@@ -97,7 +95,7 @@ class _Group(click.Group):
             ctx.exit(0)
 
 
-@click.group(cls=_Group, params=_global_options(), context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=_Group, params=[*_global_options()], context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="tracker", message="tracker %(version)s")
 @click.pass_context
 def cli(ctx: click.Context) -> None:
@@ -125,6 +123,8 @@ def init(options: _Options, force: bool) -> None:
     \b
     Example: mkdir tracker && cd tracker && tracker init
     """
+    from pathlib import Path
+
     from tracker.config import shipped_feeds
 
     target = Path(options.config)
@@ -146,6 +146,8 @@ def run(options: _Options) -> None:
     \b
     Example: tracker run
     """
+    import time
+
     from tracker import show
     from tracker.run import Tracker
     from tracker.store import runs
@@ -235,6 +237,8 @@ def serve(options: _Options, port: int, host: str) -> None:
     \b
     Example: tracker serve --port 8002
     """
+    from pathlib import Path
+
     from tracker.web.serve import serve as serve_database
 
     serve_database(Path(options.db), host, port)
@@ -269,6 +273,8 @@ def feeds_check(options: _Options, sources: tuple[str, ...]) -> None:
     \b
     Example: tracker feeds check openai-news
     """
+    from pathlib import Path
+
     from tracker import show
     from tracker.fetch import Fetcher
     from tracker.poll import trial
@@ -310,6 +316,8 @@ def doctor(options: _Options) -> None:
 
 def _say(options: _Options, lines: Iterable[str], facts: object) -> None:
     if options.json:
+        import json
+
         click.echo(json.dumps(facts, ensure_ascii=False, indent=2, default=str))
     elif options.verbosity >= 0:
         for line in lines:
@@ -335,6 +343,9 @@ def _no_answer(asked: int) -> str:
 
 
 def _since(options: _Options, text: str) -> datetime:
+    from datetime import timedelta
+
+    from tracker import clock
     from tracker.config import span_s
 
     seconds = span_s(text)

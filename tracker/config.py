@@ -21,7 +21,7 @@ from urllib.parse import quote_plus, urlsplit
 from tracker.errors import ConfigError
 from tracker.types import Lab, Source, Topic
 
-__all__ = ["DEFAULTS", "KINDS", "ORIGINS", "Config", "load", "shipped_feeds"]
+__all__ = ["DEFAULTS", "KINDS", "ORIGINS", "Config", "keys", "load", "shipped_feeds", "span_s"]
 
 DEFAULTS = Path(__file__).parent / "defaults"
 ORIGINS = ("paper", "official", "press", "community")
@@ -34,6 +34,8 @@ _TRACKER_KEYS = {"contact": str, "every": str}
 _TOPIC_KEYS = {"title": str, "description": str, "include": list, "exclude": list, "threshold": float, "enabled": bool}
 _LAB_LISTS = ("aliases", "affiliations", "emails", "hosts", "github", "hf", "names", "products", "weak")
 _LAB_KEYS = {"name": str, "kind": str, "country": str, "note": str, "parents": list, "enabled": bool} | dict.fromkeys(_LAB_LISTS, list)
+_WEAK_KEYS = ("name", "needs", "not_after", "not_before")
+_PARENT_KEYS = ("lab", "from")
 _TABLES = {"tracker": _TRACKER_KEYS, "feeds": None, "topics": _TOPIC_KEYS, "labs": _LAB_KEYS}
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
@@ -89,6 +91,11 @@ def shipped_feeds() -> str:
     return (packaged if packaged.exists() else DEFAULTS.parent.parent / "feeds.toml").read_text(encoding="utf-8")
 
 
+def keys() -> set[str]:
+    """Return every key that any table knows."""
+    return {*_TRACKER_KEYS, *_COMMON_KEYS, *_TOPIC_KEYS, *_LAB_KEYS}
+
+
 def span_s(text: str) -> int | None:
     """Return the seconds of "30m", "6h", "2d" or "1w"; None for anything else."""
     found = _SPAN.fullmatch(text.strip())
@@ -117,6 +124,8 @@ class _File:
             line = re.search(r"at line (\d+)", str(error))
             found = int(line[1]) if line else text.count("\n") + 1
             raise ConfigError(f"not valid TOML: {re.sub(r' [(]at .*[)]', '', str(error))}", str(path), found) from None
+        except (ValueError, RecursionError) as error:  # tomllib on a number of 5,000 digits, or a thousand brackets
+            raise ConfigError(f"not usable TOML: {error}", str(path)) from None
 
     def table(self, name: str) -> dict[str, Any]:
         found = self.data.get(name, {})
@@ -144,7 +153,7 @@ class _File:
 
     def _feed_keys(self, table: dict[str, Any], key: str) -> Mapping[str, type]:
         kind = table.get("kind", "feed")
-        if kind not in KINDS:
+        if not isinstance(kind, str) or kind not in KINDS:
             raise self.error(f'unknown kind "{kind}"{_nearest(str(kind), KINDS)}', ("feeds", key), "kind")
         return {**_COMMON_KEYS, **KINDS[kind]}
 
@@ -153,26 +162,45 @@ class _File:
             if key not in known:
                 raise self.error(f'unknown key "{key}"{_nearest(key, known)}', where, key)
             wanted = known[key]
-            if (
-                (not isinstance(value, wanted)
-                and not (wanted is float and isinstance(value, int)))
-                or (isinstance(value, bool) and wanted is not bool)
+            if (not isinstance(value, wanted) and not (wanted is float and isinstance(value, int))) or (
+                isinstance(value, bool) and wanted is not bool
             ):
                 raise self.error(f"{key} must be {_TYPE_NAMES[wanted]}, not {value!r}", where, key)
 
 
 def _line_of(text: str, table: tuple[str, ...], key: str) -> int:
-    """Return the 1-based line of ``key`` in ``[table]``, of the table's header when the key is elsewhere, else 0."""
-    header = re.compile(r"\s*\[\s*" + r"\s*\.\s*".join(f'"?{re.escape(part)}"?' for part in table) + r"\s*\]") if table else None
-    assignment = re.compile(rf'\s*"?{re.escape(key)}"?\s*(?:=|\.)' + (rf"|\s*\[\[?\s*{re.escape(key)}\s*[.\]]" if not table else ""))
-    inside, found = header is None, 0
+    """Return the 1-based line of ``key`` in ``[table]``, else of the nearest thing around it, else 0."""
+    path = (*table, key) if key else table
+    while path:
+        if line := _assigned(text, path[:-1], path[-1]) or _headed(text, path) or _headed(text, path[:-1]):
+            return line
+        path = path[:-1]
+    return 0
+
+
+def _assigned(text: str, table: tuple[str, ...], key: str) -> int:
+    assignment = re.compile(rf"\s*{_spelled(key)}\s*[=.]")
+    inside = not table
     for number, line in enumerate(text.splitlines(), 1):
-        if header and re.match(r"\s*\[", line):
-            inside = bool(header.match(line))
-            found = number if inside and not found else found
-        if inside and key and assignment.match(line):
+        if re.match(r"\s*\[", line):
+            inside = bool(table) and bool(_header(table).match(line))
+        elif inside and assignment.match(line):
             return number
-    return found
+    return 0
+
+
+def _headed(text: str, table: tuple[str, ...]) -> int:
+    """The line of ``[table]``, or of the first table in it."""
+    lines = text.splitlines() if table else []
+    return next((number for number, line in enumerate(lines, 1) if _header(table, r"[\].]").match(line)), 0)
+
+
+def _header(table: tuple[str, ...], end: str = r"\]") -> re.Pattern[str]:
+    return re.compile(r"\s*\[\[?\s*" + r"\s*\.\s*".join(map(_spelled, table)) + rf"\s*{end}")
+
+
+def _spelled(key: str) -> str:
+    return rf"""["']?{re.escape(key)}["']?"""
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:
@@ -227,12 +255,10 @@ def _topic(file: _File, key: str, table: dict[str, Any]) -> Topic:
 def _lab(file: _File, key: str, table: dict[str, Any]) -> Lab:
     where = ("labs", key)
     lists = {name: _texts(file, where, table, name) for name in _LAB_LISTS if name != "weak"}
-    weak = table.get("weak", [])
-    if not all(isinstance(rule, dict) and isinstance(rule.get("name"), str) for rule in weak):
-        raise file.error('weak must be a list of tables like { name = "Claude", needs = ["Anthropic"] }', where, "weak")
-    parents = table.get("parents", [])
-    if not all(isinstance(parent, dict) and isinstance(parent.get("lab"), str) for parent in parents):
-        raise file.error('parents must be a list of tables like { lab = "google", from = 2023-04-20 }', where, "parents")
+    weak, parents = table.get("weak", []), table.get("parents", [])
+    for problem, name in (*((_weak_problem(rule), "weak") for rule in weak), *((_parent_problem(parent), "parents") for parent in parents)):
+        if problem:
+            raise file.error(f"{name}: {problem}", where, name)
     return Lab(
         key,
         table.get("name", key),
@@ -244,22 +270,61 @@ def _lab(file: _File, key: str, table: dict[str, Any]) -> Lab:
     )
 
 
+def _weak_problem(rule: object) -> str:
+    """What is wrong with a weak name: ``taggers.labs`` says what its keys mean."""
+    if not isinstance(rule, dict) or not isinstance(rule.get("name"), str) or not rule["name"].strip():
+        return 'each must be a table with a name, like { name = "Claude", needs = ["Anthropic"] }'
+    for key, words in rule.items():
+        if key not in _WEAK_KEYS:
+            return f'"{rule["name"]}" has an unknown key "{key}"{_nearest(key, _WEAK_KEYS)}'
+        if key != "name" and not (isinstance(words, list) and all(isinstance(word, str) and word.strip() for word in words)):
+            return f'{key} of "{rule["name"]}" must be a list of texts'
+    return next((problem for need in rule.get("needs", ()) if (problem := _need_problem(rule["name"], need))), "")
+
+
+def _need_problem(name: str, need: str) -> str:
+    if need.startswith("(") and need != "(acts)":
+        return f'needs of "{name}": {need!r} is not known; did you mean "(acts)"?'
+    if not need.startswith("\\"):
+        return ""
+    try:
+        re.compile(f"x(?:{need})")  # as it will stand: behind a name, among others
+    except re.error as error:
+        return f'needs of "{name}": {need!r} is not a regular expression ({error}); without the backslash it is a word'
+    return ""
+
+
+def _parent_problem(parent: object) -> str:
+    if not isinstance(parent, dict) or not isinstance(parent.get("lab"), str):
+        return 'each must be a table with a lab, like { lab = "google", from = 2023-04-20 }'
+    if unknown := next((key for key in parent if key not in _PARENT_KEYS), None):
+        return f'"{parent["lab"]}" has an unknown key "{unknown}"{_nearest(unknown, _PARENT_KEYS)}'
+    try:
+        _day(parent.get("from"))
+    except ValueError:
+        return f'from of "{parent["lab"]}" must be a day like 2023-04-20, not {parent["from"]!r}'
+    return ""
+
+
 def _day(value: object) -> str | None:
-    return value.isoformat() if isinstance(value, date) else str(value) if value else None
+    """The day as text, of a TOML date or its text; ``ValueError`` for anything else."""
+    if value is None:
+        return None
+    return date.fromisoformat(value.isoformat()[:10] if isinstance(value, date) else str(value)).isoformat()
 
 
 def _check_parents(labs: tuple[Lab, ...], user: _File) -> None:
     parents = {lab.id: [parent for parent, _ in lab.parents] for lab in labs}
     for lab in labs:
-        seen, todo = {lab.id}, list(parents[lab.id])
+        seen, todo = set[str](), list(parents[lab.id])
         while todo:
             parent = todo.pop()
             if parent not in parents:
                 raise user.error(f'parent "{parent}" is not a lab{_nearest(parent, parents)}', ("labs", lab.id), "parents")
-            if parent in seen:
-                raise user.error(f'is its own parent, by way of "{parent}"', ("labs", lab.id), "parents")
+            if parent == lab.id:
+                raise user.error("is its own parent, directly or by way of others", ("labs", lab.id), "parents")
+            todo += [] if parent in seen else parents[parent]
             seen.add(parent)
-            todo += parents[parent]
 
 
 def _sources(file: _File, settings: dict[str, Any], labs: set[str]) -> Iterator[Source]:
@@ -307,9 +372,10 @@ def _checked_url(file: _File, where: tuple[str, ...], table: dict[str, Any]) -> 
         raise file.error("has no url", where)
     try:
         parts = urlsplit(url)
-        credentials, fine = parts.username or parts.password, parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        fine = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and not re.search(r"[\s\x00-\x1f]", url)
+        credentials = "@" in parts.netloc or (not fine and "@" in url)
     except ValueError:
-        credentials, fine = None, False
+        fine, credentials = False, "@" in url
     if credentials:  # without the value: it is a secret, and errors end in logs
         raise file.error("url carries a user name or password; secrets do not belong into this file", where, "url")
     if not fine:
@@ -319,11 +385,22 @@ def _checked_url(file: _File, where: tuple[str, ...], table: dict[str, Any]) -> 
 
 def _arxiv_url(file: _File, where: tuple[str, ...], table: dict[str, Any]) -> str:
     query = table.get("query", "").strip()
+    if "url" in table:
+        raise file.error("an arXiv source is asked by its query; remove url", where, "url")
     if not query:
         raise file.error('an arXiv source needs a query, like query = "cat:cs.AI AND abs:agent"', where)
-    if query.count("(") != query.count(")") or query.count('"') % 2:
+    if not _balanced(query):
         raise file.error("query has unbalanced parentheses or quotes", where, "query")
     return f"{ARXIV_API}?search_query={quote_plus(query)}"
+
+
+def _balanced(query: str) -> bool:
+    depth = 0
+    for char in re.sub(r'"[^"]*"', "", query):
+        depth += (char == "(") - (char == ")")
+        if depth < 0 or char == '"':
+            return False
+    return depth == 0
 
 
 def _check_twins(file: _File, sources: tuple[Source, ...]) -> None:

@@ -52,14 +52,20 @@ class Finding:
 
 def check(db: sqlite3.Connection, config: Config, now: datetime, model_dir: Path = DEFAULTS / "model") -> list[Finding]:
     """Return what is wrong, errors first."""
-    found = [*_database(db), *_model(model_dir), *_runs(db, now), *_sources(db, now), *_queues(db), *_settings(config)]
+    found = [*_database(db), *_model(model_dir), *_settings(config)]
+    if not any(finding.what == "database" for finding in found):  # what a damaged file says of the rest is hearsay
+        found += [*_runs(db, now), *_sources(db, now), *_queues(db)]
     return sorted(found, key=lambda finding: finding.level != "error")
 
 
 def _database(db: sqlite3.Connection) -> Iterator[Finding]:
-    (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
+    try:
+        (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.DatabaseError as error:
+        verdict = str(error)
     if verdict != "ok":
         yield Finding("error", "database", f"the file is damaged ({verdict}); put a backup in its place")
+        return
     broken = db.execute("PRAGMA foreign_key_check").fetchall()
     if broken:
         yield Finding("error", "database", f"{len(broken)} rows point to rows that are not there; put a backup in its place")

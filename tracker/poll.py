@@ -53,13 +53,15 @@ class Fetcher(Protocol):
 def due(configured: Iterable[Source], states: dict[str, State], now: datetime, only: Sequence[str] = ()) -> list[Source]:
     """Return the sources to ask now: those whose time has come, or those named in ``only``, due or not.
 
-    A server that asked us to wait is not asked sooner, named or not.
+    A server that asked us to wait is not asked sooner, named or not. A time further away than any wait was written by a clock that ran
+    ahead, and does not count.
     """
     limit = iso(now + SLACK)
     chosen = []
     for source in configured:
         state = states.get(source.id, State())
-        waits = (state.next_poll_at or "") > limit
+        furthest = iso(now + max(LAST_BACKOFF, timedelta(seconds=source.every_s)) + SLACK)
+        waits = limit < (state.next_poll_at or "") <= furthest
         told_to_wait = (state.last_error or "").startswith("rate_limited")
         if (not only and not waits) or (source.id in only and not (waits and told_to_wait)):
             chosen.append(source)

@@ -1,10 +1,12 @@
 """Train the topic model: from labels and texts to ``model.json`` and ``weights.npz``.
 
-in   labels.csv (id, labels), a folder of papers-*.jsonl.gz (id, listed, title, abstract), news.csv (title, summary, date, topics)
-out  a ``LinearModel``, with thresholds and figures measured by cross-validation; the same inputs give the same bytes
-refuses to know the database and feeds. scikit-learn is imported inside functions: only training needs it, and it costs 0.9 s.
-One model for papers and news: TF-IDF of words and of characters, one balanced logistic regression per topic. Folds are whole months, so that a
-paper and the posts of its week never stand on both sides. Surprising: figures at thresholds come from thresholds chosen on the *other* folds.
+in   labels.csv (id, labels), a folder of papers-*.jsonl.gz (id, listed, title, abstract),
+     news.csv (title, summary, date, topics)
+out  a ``LinearModel`` with thresholds and figures from cross-validation; the same inputs give the same bytes
+refuses to know the database and feeds. scikit-learn is imported inside functions: only training needs it, at 0.9 s.
+One model for papers and news: TF-IDF of words and of characters, one balanced logistic regression per topic. Folds are whole
+months, so that a paper and the posts of its week never stand on both sides.
+Surprising: figures at thresholds come from thresholds chosen on the *other* folds.
 
     python -m tracker.train --labels labels.csv --texts corpus/ --news news.csv --out tracker/defaults/model
 """
@@ -70,7 +72,8 @@ def fit(examples: Sequence[Example]) -> LinearModel:
     """Return a model with full-precision weights, calibrated and with thresholds; the order of the examples does not matter.
 
     Raises:
-        ModelError: fewer months than folds, or a topic without at least one example for and against in each training part.
+        ModelError: fewer months than folds, or a topic without at least one example for and against in each
+        training part.
     """
     examples = sorted(examples, key=lambda example: (example.kind, example.id, example.title))
     topics = tuple(sorted({topic for example in examples for topic in example.topics}))
@@ -102,8 +105,8 @@ def read_papers(labels_csv: Path, texts_dir: Path) -> list[Example]:
     if not found:
         raise ModelError(f"{texts_dir}: has no text for any id in {labels_csv.name}; expected papers-*.jsonl.gz")
     return [
-        Example("paper", id, paper["title"], paper["abstract"] or "", paper["listed"][:7], labels[id])
-        for id, paper in sorted(found.items())
+        Example("paper", key, paper["title"], paper["abstract"] or "", paper["listed"][:7], labels[key])
+        for key, paper in sorted(found.items())
     ]
 
 
@@ -114,7 +117,10 @@ def read_news(news_csv: Path) -> list[Example]:
         ModelError: the file cannot be read.
     """
     rows = _rows(news_csv, ("title", "summary", "date", "topics"))
-    return [Example("news", row.get("id") or row["title"], row["title"], row["summary"], row["date"][:7], _topics(row["topics"])) for row in rows]
+    return [
+        Example("news", row.get("id") or row["title"], row["title"], row["summary"], row["date"][:7], _topics(row["topics"]))
+        for row in rows
+    ]
 
 
 def _topics(text: str) -> frozenset[str]:
@@ -248,7 +254,9 @@ def _promising(p: Scores, truth: Truth) -> float:
     """Return the lowest score above which at least ``PROMISE`` of at least ``LEAST`` items are right, or ``NEVER``."""
     ordered, hits = _sorted_hits(p, truth)
     counts = np.arange(1, len(p) + 1)
-    kept = np.flatnonzero((hits >= PROMISE * counts) & (counts >= LEAST))
+    # One more than was seen may be wrong: without this grain of salt the promise broke on unseen months for 7
+    # of 11 topics.
+    kept = np.flatnonzero((hits >= PROMISE * (counts + 1)) & (counts >= LEAST))
     return float(ordered[kept[-1]]) if len(kept) else NEVER
 
 
@@ -326,7 +334,9 @@ def _trained_on(examples: Sequence[Example]) -> dict[str, object]:
 
 def table(model: LinearModel) -> str:
     """Return the figures of a model as a table to read: one line per topic, papers and news side by side."""
-    head = f"{'':24}{'papers':^39}   {'news':^39}\n{'topic':24}" + "   ".join([f"{'n':>4} {'AP':>5}  {'maybe P / R':>12}  {'confident':>12}"] * 2)
+    head = f"{'':24}{'papers':^39}   {'news':^39}\n{'topic':24}" + "   ".join(
+        [f"{'n':>4} {'AP':>5}  {'maybe P / R':>12}  {'confident':>12}"] * 2
+    )
     scores: Mapping[str, Any] = model.about["scores"]  # type: ignore[assignment]
     lines = [f"{topic:24}" + "   ".join(_cells(scores[topic].get(part)) for part in ("papers", "news")) for topic in model.topics]
     return "\n".join([head, *lines])
@@ -354,9 +364,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         model = build(options.labels, options.texts, options.out, options.news)
     except TrackerError as error:
-        print(error, file=sys.stderr)
+        print(error, file=sys.stderr)  # noqa: T201 (a command of its own, not of the CLI)
         return error.exit_code
-    print(table(model))
+    print(table(model))  # noqa: T201
     return 0
 
 

@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 
 __all__ = [
     "Attribution",
+    "Candidate",
     "Entry",
+    "Event",
+    "Facts",
     "Item",
     "Lab",
     "Page",
@@ -22,6 +25,7 @@ __all__ = [
     "State",
     "Tag",
     "Topic",
+    "Watch",
 ]
 
 
@@ -203,3 +207,66 @@ class Attribution:
     method: str
     strength: str  # declared, stated, inferred
     evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A grouped item that another item may belong with. ``linked_by`` is the key of the link between them, "" without one."""
+
+    item: Item
+    story: int
+    story_size: int
+    linked_by: str = ""
+    links_from_item: bool = False  # the link stands in the item to be grouped, not in this one
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """A standing question: a ``[watches.<id>]`` table. ``answer`` lists the rungs that settle it; the others are signs on the way."""
+
+    id: str
+    question: str
+    by: tuple[str, ...] = ()
+    about: tuple[str, ...] = ()
+    not_by: tuple[str, ...] = ()
+    topics: tuple[str, ...] = ()
+    phrases: tuple[str, ...] = ()
+    answer: tuple[str, ...] = ("published",)
+    since: str | None = None  # first day on which anything fires
+    until: str | None = None  # last day
+    after: str | None = None  # a watch: counted from the day on which it was settled
+    within_s: int | None = None
+    first_per: str | None = None  # "lab": only each lab's first event
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An item that bears on a watch: whose it is, what kind of evidence, when, and why (never empty)."""
+
+    watch: str
+    item: int
+    lab: str
+    rung: str  # reported, stated, published, shipped
+    at: str  # the item's own instant
+    score: float
+    reason: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of an item that a watch can ask for. ``by`` and ``about`` map labs, parents included, to how we know."""
+
+    item: int
+    key: str
+    url: str | None
+    title: str
+    text: str
+    at: str
+    origin: str
+    act: str | None
+    act_cue: str
+    by: Mapping[str, str]
+    about: Mapping[str, str]
+    topics: Mapping[str, tuple[float, str]]  # score, tier
+    links: frozenset[str] = frozenset()

@@ -33,12 +33,18 @@ def open(path: str | Path, write: bool = False) -> sqlite3.Connection:  # noqa: 
     if not file.exists():
         raise StoreError(f"{file} does not exist; `tracker run` makes it")
     db = connect(file)
-    if missing := schema.check(db, file):
+    try:
+        _check_current(db, file)
+    except StoreError:
         db.close()
-        raise StoreError(
-            f"{file} is {missing} schema {'step' if missing == 1 else 'steps'} older than this release; run `tracker run` once"
-        )
+        raise
     return db
+
+
+def _check_current(db: sqlite3.Connection, file: Path) -> None:
+    if missing := schema.check(db, file):
+        steps = "step" if missing == 1 else "steps"
+        raise StoreError(f"{file} is {missing} schema {steps} older than this release; run `tracker run` once")
 
 
 def connect(file: Path, write: bool = False) -> sqlite3.Connection:
@@ -49,7 +55,8 @@ def connect(file: Path, write: bool = False) -> sqlite3.Connection:
         db.execute("PRAGMA foreign_keys = ON")
         db.execute("PRAGMA synchronous = NORMAL")  # with WAL: a power cut may lose the last commit, never the file
     except sqlite3.Error as error:
-        raise StoreError(f"{file} cannot be opened: {error}") from None
+        damaged = isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)
+        raise StoreError(schema.unreadable(file, error) if damaged else f"{file} cannot be opened: {error}") from None
     db.row_factory = sqlite3.Row
     return db
 
@@ -86,6 +93,8 @@ def transaction(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
             db.execute("ROLLBACK")
         if isinstance(error, sqlite3.OperationalError):
             raise StoreError(f"the database cannot be written ({error}); nothing of this step was kept, the next run repeats it") from error
+        if type(error) is sqlite3.DatabaseError:  # its other subclasses are mistakes of ours
+            raise StoreError(f"the database is damaged ({error}); nothing of this step was kept, put a backup in its place") from error
         raise
 
 

@@ -10,11 +10,12 @@ from tracker.types import Item
 
 __all__ = ["items", "status"]
 
+# IN, not EXISTS: SQLite then starts from the tag's index, so a rare topic costs what it has, not what the archive has.
 _CONDITIONS = {
-    "topic": "EXISTS (SELECT 1 FROM item_topics WHERE item = items.id AND topic = :topic AND tier <> 'no')",
-    "by": """EXISTS (SELECT 1 FROM item_labs WHERE item = items.id AND relation = 'by'
+    "topic": "items.id IN (SELECT item FROM item_topics WHERE topic = :topic AND tier IN ('confident', 'maybe'))",
+    "by": """items.id IN (SELECT item FROM item_labs WHERE relation = 'by'
       AND lab IN (SELECT :by UNION SELECT lab FROM lab_parents WHERE parent = :by))""",
-    "about": """EXISTS (SELECT 1 FROM item_labs WHERE item = items.id AND relation = 'about'
+    "about": """items.id IN (SELECT item FROM item_labs WHERE relation = 'about'
       AND lab IN (SELECT :about UNION SELECT lab FROM lab_parents WHERE parent = :about))""",
     "since": "items.id >= :since",
 }

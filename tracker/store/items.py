@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -38,13 +38,19 @@ class Saved:
 
 @dataclass(slots=True)
 class _Candidate:
-    """An entry with its keys, strongest first, and the item it turned out to be."""
+    """An entry with its keys, the one that names a new item first, and the item it turned out to be."""
 
     entry: Entry
     keys: tuple[str, ...]
     guid: str | None
     hash: str
     item: int | None = None
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The keys in the order in which they are looked up: the paper's own, the URL with its fragment, the URL."""
+        own = 1 if self.entry.own_key else 0
+        return (*self.keys[:own], *reversed(self.keys[own:]))
 
 
 def entry_hash(entry: Entry) -> str:
@@ -80,45 +86,62 @@ def save(db: sqlite3.Connection, source: Source, entries: Sequence[Entry], *, no
 
 
 def _identify(db: sqlite3.Connection, source: Source, entries: Sequence[Entry]) -> list[_Candidate]:
-    candidates = _candidates(source, entries)
+    candidates = _one_per_key(_candidates(source, entries))
     found = _items_by_key(db, {key for c in candidates for key in c.keys})
     guids = _items_by_guid(db, source.id, [c.guid for c in candidates if c.guid])
     for c in candidates:
-        c.item = next((found[key] for key in c.keys if key in found), None) or (guids.get(c.guid) if c.guid else None)
-    taken = {c.item for c in candidates if c.item}
-    for c in candidates:
-        if c.item is None and not c.entry.own_key and (item := _same_title(db, source.id, c.entry)) and item not in taken:
-            c.item = item
-            taken.add(item)
+        c.item = next((found[key] for key in c.asked if key in found), None)
+    # A weaker sign never takes an item that a stronger one has given to another entry: guids that are mere positions move on.
+    _settle(candidates, lambda c: _same_guid(c, guids))
+    _settle(candidates, lambda c: None if c.entry.own_key else _same_title(db, source.id, c.entry))
     return _one_per_item(candidates)
 
 
+def _settle(candidates: Sequence[_Candidate], step: Callable[[_Candidate], int | None]) -> None:
+    """Give what is still unknown the item that a step finds, unless another entry of the document is that item."""
+    taken = {c.item for c in candidates if c.item}
+    for c in candidates:
+        if c.item is None and (item := step(c)) and item not in taken:
+            c.item = item
+            taken.add(item)
+
+
 def _candidates(source: Source, entries: Sequence[Entry]) -> list[_Candidate]:
-    guids = Counter(entry.guid for entry in entries if entry.guid)
-    urls = Counter(key for entry in entries if entry.url and (key := link_key(entry.url)))
-    seen: set[str] = set()
-    result = []
+    distinct: dict[str, Entry] = {}
     for entry in entries:
-        hashed = entry_hash(entry)
-        if hashed in seen:
-            continue
-        seen.add(hashed)
+        distinct.setdefault(entry_hash(entry), entry)  # the same entry twice is one
+    guids = Counter(entry.guid for entry in distinct.values() if entry.guid)
+    urls = Counter(key for entry in distinct.values() if entry.url and (key := link_key(entry.url)))
+    result = []
+    for hashed, entry in distinct.items():
         guid = entry.guid if entry.guid and guids[entry.guid] == 1 else None
         result.append(_Candidate(entry, _keys(entry, source.id, guid, urls), guid, hashed))
+    return result
+
+
+def _one_per_key(candidates: list[_Candidate]) -> list[_Candidate]:
+    """A document that lists a paper twice (two URLs, two versions) counts it once, by its first entry."""
+    seen: set[str] = set()
+    result = []
+    for c in candidates:
+        if seen.isdisjoint(c.keys):
+            result.append(c)
+        seen.update(c.keys)
     return result
 
 
 def _keys(entry: Entry, source: str, guid: str | None, urls: Counter[str]) -> tuple[str, ...]:
     keys = [entry.own_key] if entry.own_key else []
     url = link_key(entry.url) if entry.url else None
-    if entry.url and url and urls[url] > 1 and url.startswith("url:"):  # a changelog: only the fragment tells its entries apart
+    if entry.url and url and url.startswith("url:"):
         whole = f"url:{canonical_url(entry.url, keep_fragment=True)}"
-        url = whole if whole != url else None
-    if url and url not in keys:
+        if urls[url] > 1:  # a changelog: only the fragment tells its entries apart
+            keys += [whole] if whole != url else []
+        else:  # with the fragment too: the next document may list a neighbour on the same page
+            keys += [url, whole]
+    elif url:
         keys.append(url)
-    if not keys:
-        keys.append(key_of(replace(entry, url=None, guid=guid), source))
-    return tuple(keys)
+    return tuple(dict.fromkeys(keys or [key_of(replace(entry, url=None, guid=guid), source)]))
 
 
 def _items_by_key(db: sqlite3.Connection, keys: Iterable[str]) -> dict[str, int]:
@@ -129,15 +152,25 @@ def _items_by_key(db: sqlite3.Connection, keys: Iterable[str]) -> dict[str, int]
     }
 
 
-def _items_by_guid(db: sqlite3.Connection, source: str, guids: Sequence[str]) -> dict[str, int]:
-    return {
-        row[0]: row[1]
+def _items_by_guid(db: sqlite3.Connection, source: str, guids: Sequence[str]) -> dict[str, tuple[int, str]]:
+    """Items (id, key) by the guid under which the source lists them; a guid of several items tells nothing."""
+    rows = [
+        tuple(row)
         for chunk in _chunks(guids)
         for row in db.execute(
-            f"SELECT guid, item FROM sightings WHERE source = ? AND guid IN ({_marks(chunk)})",  # noqa: S608 - marks
+            f"""SELECT guid, items.id, items.key FROM sightings JOIN items ON items.id = sightings.item
+            WHERE sightings.source = ? AND guid IN ({_marks(chunk)})""",  # noqa: S608 - marks
             (source, *chunk),
         )
-    }
+    ]
+    shared = Counter(guid for guid, _, _ in rows)
+    return {guid: (item, key) for guid, item, key in rows if shared[guid] == 1}
+
+
+def _same_guid(candidate: _Candidate, guids: Mapping[str, tuple[int, str]]) -> int | None:
+    item, key = guids.get(candidate.guid or "", (None, ""))
+    kind, own = key.partition(":")[0], candidate.entry.own_key
+    return None if own and own.startswith(f"{kind}:") else item  # two arXiv ids are two papers, whatever the guid says
 
 
 def _same_title(db: sqlite3.Connection, source: str, entry: Entry) -> int | None:
@@ -153,15 +186,9 @@ def _title_key(source: str, entry: Entry) -> str | None:
 
 
 def _one_per_item(candidates: list[_Candidate]) -> list[_Candidate]:
-    """A document that lists an item twice (two URLs, one paper) counts once, by its first entry."""
-    seen: set[object] = set()
-    result = []
-    for c in candidates:
-        identity: object = c.item or c.keys[0]
-        if identity not in seen:
-            seen.add(identity)
-            result.append(c)
-    return result
+    """Two entries of a document that were once told apart and turn out to be one item count once, by the first."""
+    seen: set[int] = set()
+    return [c for c in candidates if c.item is None or not (c.item in seen or seen.add(c.item))]
 
 
 # -- writing ----------------------------------------------------------------------------------------
@@ -169,7 +196,7 @@ def _one_per_item(candidates: list[_Candidate]) -> list[_Candidate]:
 
 def _insert(db: sqlite3.Connection, source: Source, candidate: _Candidate, now: str, backlog: bool) -> None:
     entry = candidate.entry
-    item = _next_id(db, (entry.published_at if backlog and entry.published_at else now)[:10])
+    item = _next_id(db, min(entry.published_at if backlog and entry.published_at else now, now)[:10])
     db.execute(
         """INSERT INTO items(id, key, source, url, title, authors, published_at, published_raw, first_seen_at, content_hash,
           version, backlog) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
@@ -192,7 +219,7 @@ def _remember(db: sqlite3.Connection, source: Source, candidate: _Candidate, ite
     db.execute(
         """INSERT INTO sightings(item, source, guid, entry_hash, first_seen_at) VALUES (?, ?, ?, ?, ?)
         ON CONFLICT(item, source) DO UPDATE SET guid = excluded.guid, entry_hash = excluded.entry_hash""",
-        (item, source.id, candidate.entry.guid, candidate.hash, now),
+        (item, source.id, candidate.guid, candidate.hash, now),
     )
 
 
@@ -235,18 +262,19 @@ def _update(db: sqlite3.Connection, source: Source, candidate: _Candidate, now: 
     _remember(db, source, candidate, item, now)
     if not ranks.may_rewrite(source, old["source"]):
         return 0
-    changes = _changes(entry, old, takeover=old["source"] != source.id)
-    if not changes and old["source"] == source.id:
+    takeover = old["source"] != source.id
+    changes = _changes(entry, old, takeover=takeover)
+    if not changes and not takeover:
         return 0
-    text_changed = bool({"title", "text"} & changes.keys())
-    if text_changed and old["revision"] >= MAX_REVISIONS and "version" not in changes:
+    reads_otherwise = bool({"title", "text", "url"} & changes.keys())
+    if reads_otherwise and old["revision"] >= MAX_REVISIONS and "version" not in changes and not takeover:
         return 0
     db.executemany(
         "INSERT OR IGNORE INTO revisions(item, at, what, old) VALUES (?, ?, ?, ?)",
         [(item, now, what, before) for what, (before, _) in changes.items() if before is not None],
     )
     _rewrite(db, source, item, entry, old, changes)
-    if text_changed:
+    if reads_otherwise or takeover:  # a lab is told from the URL and the source, too
         db.execute("INSERT OR IGNORE INTO pending(stage, item, due_at) VALUES ('tag', ?, ?)", (item, now))
     return int(bool(changes.keys() - {"date"}))
 

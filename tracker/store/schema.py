@@ -20,7 +20,7 @@ from tracker.errors import StoreError
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
-__all__ = ["APPLICATION_ID", "VERSION", "check", "descriptions", "migrate"]
+__all__ = ["APPLICATION_ID", "VERSION", "check", "descriptions", "migrate", "unreadable"]
 
 APPLICATION_ID = 0x74726B31  # "trk1" in the file header: a foreign SQLite file is told apart before anything is written
 
@@ -233,9 +233,10 @@ def check(db: sqlite3.Connection, path: Path) -> int:
     try:
         (application,) = db.execute("PRAGMA application_id").fetchone()
         (version,) = db.execute("PRAGMA user_version").fetchone()
-        (objects,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        # The record of migrations is made before the first one: alone, it is a file of ours that was never finished.
+        (objects,) = db.execute("SELECT count(*) FROM sqlite_master WHERE tbl_name <> '_sqlite_migrations'").fetchone()
     except sqlite3.DatabaseError as error:
-        raise StoreError(_unreadable(path, error)) from None
+        raise StoreError(unreadable(path, error)) from None
     if application != APPLICATION_ID and (application or version or objects):
         raise StoreError(f"{path} is an SQLite file of another program; name the tracker's own with --db FILE")
     if version > VERSION:
@@ -263,8 +264,10 @@ def migrate(path: Path, steps: int | None = None) -> None:
         for number, script in enumerate(_SCRIPTS[: None if steps is None else done + steps], 1):
             migrations(name=f"m{number:03}")(_Step(number, script))
         migrations.apply(Database(connection))
+    except sqlite3.OperationalError:  # a full disk, a folder without rights: nothing is wrong with the file
+        raise
     except sqlite3.DatabaseError as error:
-        raise StoreError(_unreadable(path, error)) from None
+        raise StoreError(unreadable(path, error)) from None
     finally:
         connection.close()
 
@@ -298,7 +301,8 @@ def _back_up(connection: sqlite3.Connection, path: Path, version: int) -> None:
     connection.execute("VACUUM INTO ?", (str(target),))
 
 
-def _unreadable(path: Path, error: sqlite3.Error) -> str:
+def unreadable(path: Path, error: sqlite3.Error) -> str:
+    """Return the sentence on a file that SQLite cannot read."""
     return (
         f"{path} cannot be used as a database ({error}); it is left as it is: move it away and put a backup in its place, "
         "or start anew with another --db FILE"

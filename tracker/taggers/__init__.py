@@ -11,7 +11,7 @@
 in   items, and what the tagger was made with (topics and a model, labs)
 out  one list per item, in the order of the items
 refuses to know the database and the clock. Nothing here imports scikit-learn, and this file imports no tagger.
-Another tagger (embeddings, a language model) is another class with the same method and a name of its own in ``Tag.model``.
+Another tagger (embeddings, a language model) is one more class with the same method and a name of its own in ``Tag.model``.
 """
 
 from __future__ import annotations

@@ -2,19 +2,17 @@
 
 in   items; topics with their rule patterns; a ``LinearModel``, or None
 out  per item the tags worth showing, best first, each with the words behind it
-refuses to know the database, files and labels of people. Imports numpy only through the model it was given, and only when it tags.
+refuses to know the database, files and labels of people. Imports numpy only through its model, and only when it tags.
+Surprising: rules do not raise a score, so that a score always means the same. Who decides, for one topic of one item:
 
-Who decides, for one topic of one item:
-
-====================================  =========================================================================
-score ≥ the confident threshold       tier "confident": training promises precision ≥ 0.9
-score ≥ the maybe threshold           tier "maybe": where F1 is best. ``Topic.threshold`` replaces this one
-score ≥ ``LIFT`` × maybe, rule hits   tier "maybe": a near miss, lifted; not where the user set a threshold of his own
-the model does not know the topic     tier "maybe", score ``RULE_SCORE``, model "rules", when a rule hits
-====================================  =========================================================================
+===================================  ===========================================================================
+score ≥ the confident threshold      tier "confident": training promises precision ≥ 0.9
+score ≥ the maybe threshold          tier "maybe": where F1 is best; ``Topic.threshold`` replaces this one
+score ≥ ``LIFT`` × maybe, rule hits  tier "maybe": a near miss, lifted; not where the user set a threshold
+the model does not know the topic    tier "maybe", score ``RULE_SCORE``, model "rules", when a rule hits
+===================================  ===========================================================================
 
 A rule hits when an include pattern matches and no exclude pattern does. Exclude patterns never overrule the model.
-Surprising: rules do not raise a score, so that a score always means the same.
 """
 
 from __future__ import annotations
@@ -83,26 +81,23 @@ class TopicTagger:
 
     def _tags(self, item: Item, scores: dict[str, float]) -> list[Tag]:
         text = f"{item.title[:_MAX_TEXT]}\n{item.text[:_MAX_TEXT]}"
-        lowered = text.lower()
-        found = [(rule, rule.hits(text, lowered)) for rule in self._rules]
-        chosen = list(self._chosen(found, scores))
+        chosen = list(self._chosen(text, text.lower(), scores))
         words = self._words(item, [topic for topic, tier, _ in chosen if tier != RULES])
         return [tag for topic, tier, hits in chosen if (tag := self._tag(topic, tier, hits, scores, words))]
 
-    def _chosen(self, found: list[tuple[_Rule, list[str]]], scores: dict[str, float]) -> Iterator[tuple[str, str, list[str]]]:
+    def _chosen(self, text: str, lowered: str, scores: dict[str, float]) -> Iterator[tuple[str, str, list[str]]]:
         """Yield topic, tier ("rules" where they alone decide) and the rule hits that had a part in it."""
-        for rule, hits in found:
+        for rule in self._rules:
             topic = rule.topic
-            if topic.id not in scores:
-                if hits:
+            if self._model is None or topic.id not in scores:
+                if hits := rule.hits(text, lowered):
                     yield topic.id, RULES, hits
                 continue
-            assert self._model is not None
             own, score = topic.threshold, scores[topic.id]
             maybe = self._model.maybe[topic.id] if own is None else own
             if score >= maybe:
                 yield topic.id, "confident" if score >= self._model.confident[topic.id] else "maybe", []
-            elif hits and own is None and score >= LIFT * maybe:
+            elif own is None and score >= LIFT * maybe and (hits := rule.hits(text, lowered)):
                 yield topic.id, "maybe", hits
 
     def _words(self, item: Item, topics: list[str]) -> dict[str, list[tuple[str, float]]]:

@@ -1,0 +1,85 @@
+"""The main job, unmodified, with the shipped feeds.toml, on real days."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FEEDS = Path(__file__).resolve().parents[2] / "feeds.toml"
+
+
+def run(home: Path, web: Any, *arguments: str) -> dict[str, Any]:
+    """One `tracker run` at the replayed instant; its JSON."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tracker", *(arguments or ("run",)), "--json"],
+        cwd=home, env=os.environ | web.env, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return dict(json.loads(done.stdout))
+
+
+def findings(web: Any) -> list[str]:
+    """What the replay has against our manners."""
+    from replay.access import report  # type: ignore[import-not-found]
+
+    return [line for line in report(web.log.path).rpartition("\n\n")[2].splitlines() if line != "no findings"]
+
+
+def content(db: sqlite3.Connection) -> list[tuple[object, ...]]:
+    """Every item with its revision, oldest first."""
+    return db.execute("SELECT id, key, title, content_hash, revision FROM items ORDER BY id").fetchall()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A folder with the shipped feeds.toml, unmodified."""
+    (tmp_path / "feeds.toml").write_bytes(FEEDS.read_bytes())
+    return tmp_path
+
+
+def test_one_day_with_the_shipped_feeds_is_stored_tagged_and_polite(home: Path, replayed_web: Callable[..., Any]) -> None:
+    web = replayed_web(at="2026-06-12")
+    facts = run(home, web)
+    assert facts["sources_answered"] >= 15
+    assert facts["totals"]["items"] > 1000
+    assert facts["totals"]["on_topic"] > 50
+    assert facts["totals"]["by_lab"]["anthropic"] > 100
+    assert facts["waiting"] == 0
+    assert findings(web) == []
+
+
+def test_ten_days_store_no_item_twice_and_the_same_day_again_writes_nothing(home: Path, replayed_web: Callable[..., Any]) -> None:
+    web = replayed_web(at="2026-06-12", until="2026-06-21", arxiv_rate="off")
+    os.environ["TRACKER_ARXIV_DELAY_S"] = "0.05"  # many days: shortened behind a proxy on loopback only
+    try:
+        for day in range(10):
+            web.clock.advance(timedelta(days=min(day, 1)))
+            facts = run(home, web)
+        db = sqlite3.connect(home / "data" / "tracker.db")
+        before = content(db)
+        # Every source is due again, and the web is as it was.
+        again = run(home, web, "run", "--now", (web.clock.now() + timedelta(hours=13)).isoformat())
+    finally:
+        del os.environ["TRACKER_ARXIV_DELAY_S"]
+    assert facts["new"] > 0
+    for query in (
+        "SELECT title, count(*) FROM items WHERE key LIKE 'arxiv:%' GROUP BY key HAVING count(*) > 1",
+        "SELECT source, url, count(*) FROM items WHERE url IS NOT NULL GROUP BY source, url HAVING count(*) > 1",
+        "SELECT item FROM pending",
+    ):
+        assert db.execute(query).fetchall() == []
+    assert facts["sources_asked"] == again["sources_asked"]
+    assert len(before) > 1500
+    assert (again["new"], again["changed"], again["tagged"]) == (0, 0, 0)
+    assert content(db) == before
+    assert findings(web) == []

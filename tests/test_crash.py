@@ -1,0 +1,102 @@
+"""kill -9 at random moments of a run, then one clean run: the same content as if nothing had happened."""
+
+from __future__ import annotations
+
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.servers import Server
+
+NOW = "2026-06-12T06:00:00Z"
+ROUNDS, KILLS_A_ROUND = 8, 4  # 32 kills; each round starts from nothing, so that every part of a run is hit
+SOURCES, ENTRIES = 12, 60
+WORDS = "agents memory learn reward self-improving feedback oversight benchmark skill online release tokens chips funding".split()
+
+
+def feed(number: int) -> bytes:
+    """A feed with invented posts, half of them on topic; every third entry is also in the next feed."""
+    chance = random.Random(number)
+    items = []
+    for n in range(ENTRIES):
+        link = f"https://lab.example.org/{number + n % 3 // 2}/{n}"
+        words = " ".join(chance.choices(WORDS, k=120))
+        items.append(
+            f"<item><title>Post {n} of {link[-4:]}: {words[:40]}</title><link>{link}</link><guid>{link}</guid>"
+            f"<pubDate>{1 + n % 11:02} Jun 2026 08:00:00 GMT</pubDate><description>{words} https://arxiv.org/abs/2606.0{number:02}{n:02}</description></item>"
+        )
+    return f'<rss version="2.0"><channel><title>f{number}</title>{"".join(items)}</channel></rss>'.encode()
+
+
+def start(home: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "tracker", "run", "-q", "--now", NOW]
+    return subprocess.Popen(command, cwd=home, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def finish(home: Path) -> None:
+    process = start(home)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, out + err
+
+
+def content(home: Path) -> dict[str, list[tuple[object, ...]]]:
+    """Everything a reader sees, by key; ids, which say only in which order things came, left out."""
+    db = sqlite3.connect(home / "data" / "tracker.db")
+    assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert db.execute("PRAGMA foreign_key_check").fetchall() == []
+    assert db.execute("INSERT INTO texts_fts(texts_fts, rank) VALUES ('integrity-check', 1)") is not None
+    queries = {
+        "items": "SELECT key, url, title, published_at, first_seen_at, content_hash, revision, backlog, origin FROM items",
+        "texts": "SELECT key, texts.title, body FROM texts JOIN items ON items.id = item",
+        "keys": "SELECT items.key, item_keys.key FROM item_keys JOIN items ON items.id = item WHERE item_keys.key NOT LIKE 'title:%'",
+        "sightings": "SELECT key, sightings.source, entry_hash FROM sightings JOIN items ON items.id = item",
+        "links": "SELECT items.key, links.key FROM links JOIN items ON items.id = item",
+        "topics": "SELECT key, topic, score, tier, evidence, model FROM item_topics JOIN items ON items.id = item",
+        "labs": "SELECT key, lab, relation, method, item_labs.evidence FROM item_labs JOIN items ON items.id = item",
+        "pending": "SELECT key, stage FROM pending JOIN items ON items.id = item",
+        "sources": "SELECT id, etag, body_hash, fails, last_ok_at, last_error FROM sources",
+    }
+    return {name: sorted(db.execute(query).fetchall(), key=repr) for name, query in queries.items()}
+
+
+@pytest.fixture
+def farm(tmp_path: Path, web: Server) -> str:
+    """A feeds.toml of sources that all answer."""
+    lines = []
+    for n in range(SOURCES):
+        web.serves(f"/{n}.xml", feed(n), {"ETag": f'"{n}"'})
+        lines.append(f'[feeds.s{n}]\nurl = "{web.url(f"/{n}.xml")}"\nlab = "openai"\n')
+    return "".join(lines)
+
+
+def test_F74_killed_at_any_moment_the_next_run_completes_the_work(farm: str, tmp_path: Path) -> None:
+    calm = tmp_path / "calm"
+    calm.mkdir()
+    (calm / "feeds.toml").write_text(farm)
+    began = time.monotonic()
+    finish(calm)
+    whole_s, expected = time.monotonic() - began, content(calm)
+    assert len(expected["items"]) > SOURCES * ENTRIES * 0.6
+    assert expected["topics"]
+    assert not expected["pending"]
+    chance = random.Random(20260612)
+    killed = 0
+    for number in range(ROUNDS):
+        home = tmp_path / f"round{number}"
+        home.mkdir()
+        (home / "feeds.toml").write_text(farm)
+        for _ in range(KILLS_A_ROUND):
+            process = start(home)
+            time.sleep(chance.uniform(0.15, 1.0) * whole_s)
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+            killed += process.returncode == -signal.SIGKILL
+        finish(home)
+        assert content(home) == expected
+    assert killed >= 20, f"only {killed} runs were still at work when they were to be killed"

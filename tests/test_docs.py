@@ -1,0 +1,42 @@
+"""The documentation says what the code does: generated pages are fresh, every key, command and table is named, links lead somewhere."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+from tracker import config
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")])
+
+
+def build() -> object:
+    """The module docs/build.py."""
+    spec = importlib.util.spec_from_file_location("docs_build", ROOT / "docs" / "build.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("page", ["commands", "database"])
+def test_a_generated_page_is_what_the_code_says_now(page: str) -> None:
+    assert (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8") == getattr(build(), page)(), "run `make docs`"
+
+
+def test_every_key_of_feeds_toml_is_explained() -> None:
+    text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    keys = {key for kind in config.KINDS.values() for key in kind} | set(config.keys())
+    assert [key for key in sorted(keys) if f"`{key}`" not in text] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", text):
+        assert (page.parent / target).exists(), f"{page.name} links to {target}"

@@ -1,0 +1,186 @@
+"""Watch: which items answer a standing question, how, and since when.
+
+in   items in ``pending(watch)``: new ones, and those whose tags, labs or story changed; the whole span for a new or edited watch
+out  rows in ``watch_events``; the board
+A rung says what kind of evidence an item is; rungs are no ladder: a product never answers "is there a paper?". By a lab needs an
+attribution; a lab named in a title is only about it. An event whose ground is gone is withdrawn, with the day, never deleted.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+
+from tracker.clock import iso
+from tracker.config import Config
+from tracker.patterns import compile_rules
+from tracker.store import transaction, watches
+from tracker.types import Event, Facts, Watch
+
+__all__ = ["Status", "Watched", "board", "match", "rung_of", "status", "watch"]
+
+RUNGS = ("reported", "stated", "published", "shipped")
+BATCH = 500
+
+# An official page that presents a study, not only announces one: by its address, or by the name of such documents in its title.
+_STUDY_PATH = re.compile(r"/(?:research|publications?|papers?|reports?)/[^/]+|system-?card|technical-?report|\.pdf(?:$|[?#])", re.IGNORECASE)
+_STUDY_TITLE = re.compile(r"\b(?:system card|technical report|white ?paper|paper)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The state of a watch: ``open``, ``answered``, ``waiting`` (day n of m) or ``expired``; the rungs seen; the proof and the last sign."""
+
+    state: str
+    rungs: tuple[str, ...] = ()
+    proof: Event | None = None
+    last: Event | None = None
+    day: int = 0
+    of_days: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """The result of a batch: items looked at, events found, events withdrawn."""
+
+    items: int = 0
+    events: int = 0
+    withdrawn: int = 0
+
+
+# -- decisions (pure) -------------------------------------------------------------------------------
+
+
+def rung_of(facts: Facts, lab: str) -> tuple[str, str]:
+    """Return the kind of evidence the item is for a lab, and the cue that says so."""
+    if lab not in facts.by:
+        return "reported", f"about the lab, not by it ({facts.about.get(lab, '')})"
+    if facts.origin == "paper":
+        return "published", "a paper"
+    if facts.act == "release":
+        return "shipped", f"released: “{facts.act_cue}”"
+    if found := _STUDY_PATH.search(facts.url or ""):
+        return "published", f"a publication page: “{found[0]}”"
+    if found := _STUDY_TITLE.search(facts.title):
+        return "published", f"a publication: “{found[0]}”"
+    if paper := next((key for key in sorted(facts.links) if key.startswith("arxiv:")), None):
+        return "published", f"presents a paper: {paper}"
+    return "stated", "a page of the lab"
+
+
+def match(watch: Watch, facts: Facts) -> list[Event]:
+    """Return the events of a watch that an item is: at most one a lab, none outside ``since`` and ``until``."""
+    day = facts.at[:10]
+    if (watch.since and day < watch.since) or (watch.until and day > watch.until):
+        return []
+    ground = _ground(watch, facts)
+    if ground is None:
+        return []
+    score, why = ground
+    events = []
+    for lab, how in _labs(watch, facts).items():
+        rung, cue = rung_of(facts, lab)
+        events.append(Event(watch.id, facts.item, lab, rung, facts.at, score, (why, f"{'by' if lab in facts.by else 'about'} {lab}: {how}", cue)))
+    return events
+
+
+def _ground(watch: Watch, facts: Facts) -> tuple[float, str] | None:
+    """The topic at the confident tier, or the phrase, that makes the item bear on the question."""
+    if watch.phrases:
+        found = compile_rules(watch.phrases).find(f"{facts.title}\n{facts.text}")
+        return (1.0, f"says “{found[0]}”") if found else None
+    sure = [(score, topic) for topic in watch.topics for score, tier in [facts.topics.get(topic, (0.0, ""))] if tier == "confident"]
+    if not sure:
+        return None
+    score, topic = max(sure)
+    return score, f"on {topic} ({score:.2f})"
+
+
+def _labs(watch: Watch, facts: Facts) -> dict[str, str]:
+    """The labs the watch asks for that the item is by or, for the rung reported, about."""
+    if not watch.by and not watch.about:
+        return {"": "any source"}
+    by = _asked(watch.by, facts.by, watch.not_by)
+    # One item is one answer for a lab: by it, else about it; and what a lab itself writes is never "reported" about another.
+    return by or ({} if facts.by else _asked(watch.about, facts.about, watch.not_by))
+
+
+def _asked(wanted: Sequence[str], present: Mapping[str, str], unwanted: Sequence[str]) -> dict[str, str]:
+    if "any" in wanted:
+        return {lab: how for lab, how in present.items() if lab not in unwanted and not how.startswith("parent of")}
+    return {lab: present[lab] for lab in wanted if lab in present and lab not in unwanted}
+
+
+def status(watch: Watch, events: Sequence[Event], now: str, after_day: str | None = None) -> Status:
+    """Return the state of a watch from its events (any order).
+
+    Args:
+        after_day: the day on which the watch named in ``after`` was settled, if it was.
+    """
+    day = now[:10]
+    ordered = sorted(events, key=lambda event: (event.at, event.item))
+    rungs = tuple(rung for rung in RUNGS if any(event.rung == rung for event in ordered))
+    answers = [event for event in ordered if event.rung in watch.answer]
+    facts = Status("open", rungs, answers[0] if answers else None, ordered[-1] if ordered else None)
+    if answers:
+        return replace(facts, state="answered")
+    if watch.within_s and (start := after_day if watch.after else watch.since):
+        gone, whole = (date.fromisoformat(day) - date.fromisoformat(start)).days, watch.within_s // 86_400
+        return replace(facts, state="waiting" if gone <= whole else "expired", day=gone, of_days=whole)
+    if watch.until:
+        start_day = watch.since or day
+        gone = (date.fromisoformat(min(day, watch.until)) - date.fromisoformat(start_day)).days
+        whole = (date.fromisoformat(watch.until) - date.fromisoformat(start_day)).days
+        state = "expired" if day > watch.until else "waiting" if day >= start_day else "open"
+        return replace(facts, state=state, day=max(gone, 0), of_days=whole)
+    return facts
+
+
+def _first_per_lab(events: Sequence[Event]) -> list[Event]:
+    """Each lab's first event; a backfill that finds an earlier one moves it back."""
+    first: dict[str, Event] = {}
+    for event in sorted(events, key=lambda event: (event.at, event.item)):
+        first.setdefault(event.lab, event)
+    return list(first.values())
+
+
+# -- the loop ---------------------------------------------------------------------------------------
+
+
+def watch(db: sqlite3.Connection, config: Config, *, now: datetime) -> Iterator[Watched]:
+    """Match what waits against every watch, and the whole span against a new or edited one; yield a result a batch.
+
+    What a new watch finds by looking back is ``quiet``: shown on the board, never mailed.
+    """
+    with transaction(db):
+        changed = watches.sync(db, config.watches, iso(now))
+    fresh = [w for w in config.watches if w.id in changed]
+    last = 0
+    while fresh and (batch := watches.archive(db, fresh, last, BATCH)):
+        last = batch[-1].item
+        yield _one_batch(db, fresh, batch, now, quiet=True)
+    while batch := watches.waiting(db, iso(now), BATCH):
+        yield _one_batch(db, config.watches, batch, now, quiet=False)
+
+
+def _one_batch(db: sqlite3.Connection, asked: Sequence[Watch], batch: Sequence[Facts], now: datetime, *, quiet: bool) -> Watched:
+    found = [(facts.item, [event for w in asked for event in match(w, facts)]) for facts in batch]
+    with transaction(db):
+        events, withdrawn = watches.save(db, [w.id for w in asked], found, iso(now), quiet=quiet)
+        if not quiet:
+            watches.done(db, [facts.item for facts in batch])
+    return Watched(len(batch), events, withdrawn)
+
+
+def board(db: sqlite3.Connection, config: Config, now: datetime) -> list[tuple[Watch, Status, list[Event]]]:
+    """Return every watch with its state and the events that stand, in the order of feeds.toml."""
+    events = watches.events(db)
+    kept = {w.id: _first_per_lab(events.get(w.id, [])) if w.first_per == "lab" else events.get(w.id, []) for w in config.watches}
+    states: dict[str, Status] = {}
+    for w in config.watches:
+        proof = states[w.after].proof if w.after in states else None
+        states[w.id] = status(w, kept[w.id], iso(now), proof.at[:10] if proof else None)
+    return [(w, states[w.id], kept[w.id]) for w in config.watches]

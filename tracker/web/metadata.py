@@ -1,0 +1,200 @@
+"""What Datasette knows of our tables: descriptions, order, facets, search, and the questions a journalist would ask.
+
+in   the name of the database; out  Datasette's metadata as a plain dict, every text of it ours
+Descriptions of tables and columns are the comments of ``store.schema``; only the columns of views, which SQL cannot comment, are
+described here. Surprising: ``QUERIES`` also reach Datasette through the plugin's hook, so they are there when somebody opens the
+database with plain ``datasette``; later releases of Datasette no longer read queries from metadata.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tracker.store import schema
+
+__all__ = ["QUERIES", "metadata"]
+
+_TITLE = "Self-improving agents · tracker"
+_DESCRIPTION = (
+    "Papers, posts and news on agents that learn to improve themselves, and on who builds them. Every topic carries the words that "
+    "decided it, every lab the text or rule behind it."
+)
+
+_HIDDEN = ("item_keys", "pending", "_sqlite_migrations", "sqlite_stat1", "sqlite_stat4")
+
+# What cannot be read from the schema. Facets only where a table stays small or an index answers.
+_TABLES: dict[str, dict[str, Any]] = {
+    "items": {"sort_desc": "id", "label_column": "title", "facets": ["origin", "source"], "fts_table": "texts_fts", "fts_pk": "id"},
+    "texts": {"sort_desc": "item", "label_column": "title", "fts_table": "texts_fts", "fts_pk": "item"},
+    "sources": {"sort": "id", "label_column": "title", "facets": ["kind", "role", "origin"], "units": {"every_s": "s"}},
+    "topics": {"sort": "title", "label_column": "title"},
+    "labs": {"sort": "name", "label_column": "name", "facets": ["kind"]},
+    "polls": {"sort_desc": "id", "facets": ["outcome"], "units": {"seconds": "s", "bytes": "B"}},
+    "runs": {"sort_desc": "id"},
+    "item_topics": {"sort_desc": "item", "facets": ["topic", "tier"]},
+    "item_labs": {"sort_desc": "item", "facets": ["relation", "lab"]},
+    "revisions": {"sort_desc": "item", "facets": ["what"]},
+    "sightings": {"sort_desc": "item"},
+    "links": {"sort_desc": "item"},
+    "latest": {"sort_desc": "id", "fts_table": "texts_fts", "fts_pk": "id"},
+    "tagged": {"fts_table": "texts_fts", "fts_pk": "item"},
+    "source_health": {"facets": ["health"]},
+}
+
+# Columns of views: where they come from, or what they say.
+_FROM = {
+    "latest": ("items", "id", "published_at", "url", "origin", "source", "first_seen_at", "backlog"),
+    "tagged": ("item_topics", "topic", "tier", "score", "evidence", "model"),
+    "source_health": ("sources", "id", "lab", "kind", "role", "last_ok_at", "last_new_at", "fails", "last_error", "moved_to", "next_poll_at"),
+}
+_OWN = {
+    "latest": {
+        "topics": "What it is on, best first.",
+        "by": "The labs whose it is.",
+        "about": "The labs it is about.",
+    },
+    "tagged": {"item": "Its row in items; newest first."},
+    "source_health": {
+        "title": "Its name for people.",
+        "health": "ok, failing, not asked yet, or retired.",
+        "items": "Items of which it is the best source.",
+        "newest_item": "Its newest item.",
+    },
+}
+
+_ITEM = "items.id, items.title, items.url, items.published_at, items.origin, items.source"
+_FAMILY = "SELECT :lab UNION SELECT lab FROM lab_parents WHERE parent = :lab"
+_CONFIDENT = "item_topics.tier IN ('confident', 'maybe')"
+
+
+def _of_lab(relation: str, more: str = "") -> str:
+    return f"""SELECT {_ITEM},
+  (SELECT group_concat(topic, ', ') FROM item_topics WHERE item = items.id AND tier <> 'no') AS topics,
+  (SELECT evidence FROM item_labs WHERE item = items.id AND relation = '{relation}' AND lab IN ({_FAMILY})) AS evidence
+FROM items
+WHERE items.id IN (SELECT item FROM item_labs WHERE relation = '{relation}' AND lab IN ({_FAMILY})){more}
+ORDER BY items.id DESC LIMIT 500"""  # noqa: S608 - constants of this file
+
+
+QUERIES: dict[str, dict[str, Any]] = {
+    "newest": {
+        "title": "Newest on topic",
+        "description": "The newest items that are on any topic, with what they are on and whose they are.",
+        "sql": f"""SELECT {_ITEM},
+  group_concat(item_topics.topic || ' ' || printf('%.2f', item_topics.score), ', ') AS topics,
+  (SELECT group_concat(DISTINCT lab) FROM item_labs WHERE item = items.id AND relation = 'by') AS by_labs,
+  (SELECT group_concat(DISTINCT lab) FROM item_labs WHERE item = items.id AND relation = 'about') AS about_labs
+FROM item_topics JOIN items ON items.id = item_topics.item
+WHERE item_topics.item > 0 AND item_topics.tier <> 'no'
+GROUP BY item_topics.item ORDER BY item_topics.item DESC LIMIT 200""",
+    },
+    "on_topic": {
+        "title": "Newest on a topic",
+        "description": "Items on one topic, newest first, with score and evidence. The topic is an id of the table topics.",
+        "params": ["topic"],
+        "sql": f"""SELECT {_ITEM}, item_topics.score, item_topics.tier, item_topics.evidence
+FROM item_topics JOIN items ON items.id = item_topics.item
+WHERE item_topics.topic = :topic AND {_CONFIDENT}
+ORDER BY item_topics.item DESC LIMIT 500""",
+    },
+    "by_lab": {
+        "title": "Newest by a lab",
+        "description": "Items by a lab or by one of its parts, on topic or not, newest first. The lab is an id of the table labs.",
+        "params": ["lab"],
+        "sql": _of_lab("by"),
+    },
+    "about_lab": {
+        "title": "Newest about a lab",
+        "description": "Items about a lab or one of its parts, by whomever, newest first. The lab is an id of the table labs.",
+        "params": ["lab"],
+        "sql": _of_lab("about"),
+    },
+    "papers_by_lab": {
+        "title": "Papers by a lab",
+        "description": "Papers by a lab or by one of its parts, newest first: what it has published formally.",
+        "params": ["lab"],
+        "sql": _of_lab("by", " AND items.origin = 'paper'"),
+    },
+    "topic_and_lab": {
+        "title": "A topic and a lab",
+        "description": "Items on a topic that are by, or about, a lab or one of its parts. The relation is by or about.",
+        "params": ["topic", "lab", "relation"],
+        "sql": f"""SELECT {_ITEM}, item_topics.topic, item_topics.score, item_topics.tier
+FROM items JOIN item_topics ON item_topics.item = items.id
+WHERE items.id IN (SELECT item FROM item_labs WHERE relation = :relation AND lab IN ({_FAMILY}))
+  AND item_topics.topic = :topic AND {_CONFIDENT}
+ORDER BY items.id DESC LIMIT 500""",
+    },
+    "search": {
+        "title": "Search",
+        "description": "Titles and texts that hold every word, newest first. Case and endings do not matter.",
+        "params": ["text"],
+        "sql": f"""SELECT {_ITEM}, snippet(texts_fts, 1, '', '', '…', 24) AS found
+FROM texts_fts JOIN items ON items.id = texts_fts.rowid
+WHERE texts_fts MATCH (
+    -- each word in quotation marks: "C++", "@x" and "self-improvement" are words then, not operators
+    SELECT group_concat(printf('"%w"', value), ' ')
+    FROM json_each('[' || replace(json_quote(:text), ' ', '","') || ']') WHERE value <> '')
+ORDER BY texts_fts.rowid DESC LIMIT 100""",
+    },
+    "failing_sources": {
+        "title": "Sources that fail",
+        "description": "Which sources do not answer, since when, why, and when they are asked again.",
+        "sql": """SELECT id, title, last_ok_at, fails, last_error, moved_to, next_poll_at, newest_item
+FROM source_health WHERE health = 'failing' ORDER BY last_ok_at""",
+    },
+    "quiet_sources": {
+        "title": "Sources without news",
+        "description": "Sources that answer, by how long they have brought nothing new. A quiet mirror may be a broken one.",
+        "sql": """SELECT id, title, role, last_new_at, last_ok_at, newest_item
+FROM source_health WHERE health = 'ok' ORDER BY last_new_at""",
+    },
+    "busiest_weeks": {
+        "title": "Busiest weeks by topic",
+        "description": "Weeks (named by their Monday) with the most items on a topic. Items from before a source was added count on the "
+        "day they were published.",
+        "sql": f"""WITH days AS (
+  SELECT topic, item / 1000000 AS day, count(*) AS items FROM item_topics WHERE {_CONFIDENT} GROUP BY 1, 2)
+SELECT date(substr(day, 1, 4) || '-' || substr(day, 5, 2) || '-' || substr(day, 7, 2), '-6 days', 'weekday 1') AS week,
+  topic, sum(items) AS items
+FROM days GROUP BY 1, 2 ORDER BY items DESC, week DESC LIMIT 200""",
+    },
+    "labs_by_topic": {
+        "title": "Labs by topic",
+        "description": "How many items on each topic are by each lab. An item of a part of a lab counts for the part.",
+        "sql": f"""SELECT by_lab.lab, item_topics.topic, count(*) AS items, max(by_lab.item) AS newest_item
+FROM (SELECT DISTINCT lab, item FROM item_labs WHERE relation = 'by') AS by_lab
+JOIN item_topics ON item_topics.item = by_lab.item
+WHERE {_CONFIDENT}
+GROUP BY 1, 2 ORDER BY items DESC, 1, 2""",
+    },
+    "revisions_lately": {
+        "title": "What changed",
+        "description": "What the newest 20,000 items said before they were edited; the latest edit first.",
+        "sql": """SELECT revisions.at, revisions.what, substr(revisions.old, 1, 300) AS before, items.title AS title_now,
+  items.id, items.url
+FROM revisions JOIN items ON items.id = revisions.item
+WHERE revisions.item > coalesce((SELECT id FROM items ORDER BY id DESC LIMIT 1 OFFSET 20000), 0)
+ORDER BY revisions.at DESC LIMIT 200""",
+    },
+}
+
+
+def metadata(name: str) -> dict[str, Any]:
+    """Return the metadata of an instance that serves the database ``name``."""
+    described = schema.descriptions()
+    tables = {table: _table(table, described) for table in sorted({*described, *_TABLES})}
+    tables |= {table: {"hidden": True, **tables.get(table, {})} for table in _HIDDEN}
+    return {
+        "title": _TITLE,
+        "description": _DESCRIPTION,
+        "source": "Public feeds and arXiv; every item names and links its source.",
+        "databases": {name: {"description": _DESCRIPTION, "tables": tables, "queries": QUERIES}},
+    }
+
+
+def _table(table: str, described: dict[str, tuple[str, dict[str, str]]]) -> dict[str, Any]:
+    text, columns = described.get(table, ("", {}))
+    origin, *names = _FROM.get(table, ("",))
+    borrowed = {name: described[origin][1][name] for name in names if name in described[origin][1]}
+    return {**({"description": text} if text else {}), "columns": {**columns, **borrowed, **_OWN.get(table, {})}, **_TABLES.get(table, {})}
