@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: run test serve lint docs model lock clean
+.PHONY: run demo test serve lint docs model lock clean
 .DEFAULT_GOAL := run
 
 # -- setting up: exact versions, checked against their hashes ------------------------------------------------------------------
@@ -20,8 +20,11 @@ $(BIN)/.ready-dev: $(BIN)/.ready requirements-dev.txt
 	@touch $@
 
 # -- using -----------------------------------------------------------------------------------------------------------------------
-run: $(BIN)/.ready   ## the main job: poll, tag; then how to browse
-	@$(BIN)/tracker run
+run: $(BIN)/.ready   ## the main job: poll, tag, group, watch, digest; then how to browse
+	@$(BIN)/tracker run --else-demo
+
+demo: $(BIN)/.ready  ## a sample week, offline
+	@$(BIN)/tracker demo
 
 serve: $(BIN)/.ready ## open the database in the browser
 	@$(BIN)/tracker serve

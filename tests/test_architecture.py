@@ -11,14 +11,16 @@ PACKAGE = Path(__file__).parent.parent / "tracker"
 FILES = sorted(path for path in PACKAGE.rglob("*.py"))
 
 # What a file may import of the package, by its top name; a folder's files may import each other.
-GROUND = {"types", "urls", "text", "clock", "errors"}
+GROUND = {"types", "urls", "text", "patterns", "clock", "errors"}
 MAY_IMPORT = {
     "errors": set(),
     "types": set(),
     "clock": set(),
     "text": {"errors"},
     "urls": {"errors", "text", "types"},
-    "config": {"errors", "types", "taggers"},
+    "patterns": set(),
+    "tomlfile": {"errors"},
+    "config": {"errors", "types", "patterns", "tomlfile"},
     "polite": set(),
     "net": {"errors", "polite"},
     "fetch": {"errors", "types", "net", "polite"},
@@ -27,12 +29,17 @@ MAY_IMPORT = {
     "store": GROUND,
     "poll": GROUND | {"config", "pollers", "store"},
     "tag": GROUND | {"config", "taggers", "store"},
+    "group": GROUND | {"store"},
+    "watch": GROUND | {"config", "store"},
+    "notifiers": GROUND,
+    "digest": GROUND | {"config", "notifiers", "store", "watch"},
     "train": GROUND | {"taggers"},
     "doctor": GROUND | {"config", "taggers", "store"},
-    "run": GROUND | {"config", "fetch", "poll", "tag", "store"},
+    "run": GROUND | {"config", "fetch", "poll", "tag", "group", "watch", "digest", "store"},
+    "demo": GROUND | {"config", "run", "store"},
     "web": GROUND | {"config", "store"},
     "show": GROUND,
-    "cli": GROUND | {"config", "fetch", "poll", "doctor", "run", "store", "show", "web"},
+    "cli": GROUND | {"config", "demo", "digest", "doctor", "fetch", "poll", "run", "show", "store", "watch", "web"},
     "__init__": {"run"},
     "__main__": {"cli"},
 }

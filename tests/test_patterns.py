@@ -8,7 +8,7 @@ import tomllib
 import pytest
 
 from tracker.config import DEFAULTS
-from tracker.taggers.patterns import check_pattern, compile_pattern, compile_rules
+from tracker.patterns import check_pattern, compile_pattern, compile_rules
 
 SHIPPED = tomllib.loads((DEFAULTS / "topics.toml").read_text(encoding="utf-8"))["topics"]
 
@@ -29,6 +29,8 @@ SHIPPED = tomllib.loads((DEFAULTS / "topics.toml").read_text(encoding="utf-8"))[
         pytest.param("agent", "reagent and agents", None, id="whole words only"),
         pytest.param("agent*", "reagents", None, id="an ending is not a beginning"),
         pytest.param("a.c", "abc", None, id="a dot is a dot"),
+        pytest.param("recursive * self-improvement", "recursive AI self improvement", "recursive AI self improvement", id="a star alone is a word"),
+        pytest.param("recursive * gain", "recursive a b c d gain", None, id="a star alone is at most three words"),
         pytest.param("naïve Äpfel", "NAÏVE ÄPFEL", "NAÏVE ÄPFEL", id="letters with marks"),
     ],
 )
@@ -51,7 +53,8 @@ def test_pattern_finds(pattern: str, text: str, found: str | None) -> None:
         ("(a|)", "empty choice"),
         ("(|a)", "empty choice"),
         ("a|b", "outside parentheses"),
-        ("a *b", "does not end a word"),
+        ("a *b", "inside a word"),
+        ("a *", "nothing behind it"),
         ("a**", "does not end a word"),
         ("a*b", "inside a word"),
         ("word " * 60, "at most 200"),

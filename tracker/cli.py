@@ -59,6 +59,7 @@ def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
         options.verbosity += value
     elif value not in (None, False):
         setattr(options, str(param.name), value)
+        _ = options.moment if param.name == "now" else None  # a mistake in it is told before anything is done
 
 
 @functools.cache
@@ -76,10 +77,11 @@ def _global_options() -> list[click.Parameter]:
 
 class _Command(click.Command):
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        return super().get_params(ctx)[:-1] + _global_options() + super().get_params(ctx)[-1:]  # --help stays last
+        own = super().get_params(ctx)
+        return own[:-1] + _global_options() + own[-1:]  # --help stays last
 
 
-class _Group(click.Group):
+class _Group(_Command, click.Group):
     command_class = _Command
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -95,7 +97,7 @@ class _Group(click.Group):
             ctx.exit(0)
 
 
-@click.group(cls=_Group, params=[*_global_options()], context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="tracker", message="tracker %(version)s")
 @click.pass_context
 def cli(ctx: click.Context) -> None:
@@ -139,9 +141,10 @@ def init(options: _Options, force: bool) -> None:
 
 
 @cli.command()
+@click.option("--else-demo", is_flag=True, help="On a first run without network, walk the sample week instead.")
 @click.pass_obj
-def run(options: _Options) -> None:
-    """Do the day's work: poll, then tag. The one cron line.
+def run(options: _Options, else_demo: bool) -> None:
+    """Do the day's work: poll, tag, group, watch, digest. The one cron line.
 
     \b
     Example: tracker run
@@ -158,7 +161,10 @@ def run(options: _Options) -> None:
         totals = runs.totals(tracker.db)
     _say(options, show.summary(summary, totals, options.db, time.monotonic() - began), summary.as_dict() | {"totals": totals})
     if summary.nothing_answered:
-        raise TrackerError(_no_answer(len(summary.polls)))
+        if not (else_demo and totals["items"] == 0):
+            raise TrackerError(_no_answer(len(summary.polls)))
+        click.echo(f"There is no network: {_no_answer(len(summary.polls))}. Here is a sample week instead:", err=True)
+        _demo(options)
 
 
 @cli.command()
@@ -210,6 +216,81 @@ def tag(options: _Options, again: bool, since: str | None) -> None:
     if facts["waiting"]:
         lines.append(f"The model could not be loaded: rules tagged alone, {facts['waiting']} items wait for it; `tracker doctor` says why.")
     _say(options, lines, facts)
+
+
+@cli.command()
+@click.pass_obj
+def group(options: _Options) -> None:
+    """Put waiting items into stories.
+
+    \b
+    Example: tracker group
+    """
+    from tracker.run import Tracker
+
+    with Tracker(options.config, options.db, now=options.moment) as tracker:
+        results = list(tracker.group())
+    facts = {"items": len(results), "joined": sum(result.joined for result in results)}
+    lines = [f"{facts['items']} items grouped, {facts['joined']} joined a story." if results else "Nothing waits for grouping."]
+    _say(options, lines, facts)
+
+
+@cli.command()
+@click.pass_obj
+def watch(options: _Options) -> None:
+    """Show the board: each question, its state, proof and last sign.
+
+    \b
+    Example: tracker watch
+    """
+    from tracker import show, store
+    from tracker.store import browse
+    from tracker.watch import board
+
+    config, db = options.load(), store.open(options.db)
+    rows = browse.board(db, board(db, config, options.moment))
+    _say(options, show.board(rows, options.moment), rows)
+
+
+@cli.command()
+@click.option("--preview", metavar="FILE", help="Write the next digest to FILE (.html, .txt, .eml; - is stdout); nothing is sent.")
+@click.option("--send", is_flag=True, help="Send what is due or waits, now.")
+@click.pass_obj
+def digest(options: _Options, preview: str | None, send: bool) -> None:
+    """Show or send the mail that is due.
+
+    \b
+    Example: tracker digest --preview day.html
+    """
+    if bool(preview) == send:
+        raise click.UsageError("say what to do: tracker digest --preview FILE, or tracker digest --send")
+    from tracker import show
+
+    if preview:
+        from tracker import store
+        from tracker.digest import preview as write_preview
+
+        written = write_preview(store.open(options.db), options.load(), now=options.moment, target=preview)
+        _say(options, [] if preview == "-" else [f"Wrote {written}."], {"written": written})
+        return
+    from tracker.run import Tracker
+
+    with Tracker(options.config, options.db, now=options.moment) as tracker:
+        results = list(tracker.digest())
+    _say(options, show.sent(results) if results else ["No digest is due."], [{n: getattr(r, n) for n in r.__slots__} for r in results])
+    if any(result.error for result in results):
+        raise TrackerError("a digest could not be sent as it should; it stays in the outbox and is tried again")
+
+
+@cli.command()
+@click.pass_obj
+def demo(options: _Options) -> None:
+    """Walk a sample week offline, into data/demo.db.
+
+    \b
+    Example: tracker demo && tracker serve --db data/demo.db
+    """
+    _demo(options)
 
 
 @cli.command()
@@ -336,6 +417,16 @@ def _progress(options: _Options) -> Callable[[Any], None]:
         click.echo(line, err=True)
 
     return told
+
+
+def _demo(options: _Options) -> None:
+    from pathlib import Path
+
+    from tracker import demo, show
+
+    db = Path(options.db).with_name("demo.db")
+    result = demo.run(db, _progress(options))
+    _say(options, show.demo(result, str(db)), result.as_dict())
 
 
 def _no_answer(asked: int) -> str:

@@ -18,7 +18,7 @@ def iso(moment: datetime) -> str:
     >>> iso(datetime(2026, 6, 12, 6, 10, tzinfo=UTC))
     '2026-06-12T06:10:00Z'
     """
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"  # strftime does not pad years before 1000
 
 
 def parse(text: str) -> datetime:
@@ -31,7 +31,10 @@ def parse(text: str) -> datetime:
         day = date.fromisoformat(text.strip())
         return datetime(day.year, day.month, day.day, 23, 59, 59, tzinfo=UTC)
     moment = datetime.fromisoformat(text.strip())
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).replace(microsecond=0)
+    try:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).replace(microsecond=0)
+    except OverflowError:
+        raise ValueError(f"{text.strip()!r} is not within the years 1 to 9999") from None
 
 
 def ago(stamp: str | None, moment: datetime) -> str:

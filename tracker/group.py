@@ -15,7 +15,6 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from urllib.parse import urlsplit
 
 from tracker.clock import iso
 from tracker.store import stories, transaction
@@ -35,8 +34,12 @@ _DIGEST_TITLE = re.compile(
     r"links for|monthly update|changelog|release notes|what'?s new)\b",
     re.IGNORECASE,
 )
-_DIGEST_URL = re.compile(r"/(?:the-batch|issue-\d|newsletter|tldr|weekly|changelog|releases?)(?:[/#?.-]|$)|tldr\.tech/|//status\.", re.IGNORECASE)
-_STATUS_TITLE = re.compile(r"\b(?:elevated errors?|degraded performance|partial outage|service disruption|increased latency|errors on)\b", re.IGNORECASE)
+_DIGEST_URL = re.compile(
+    r"/(?:the-batch|issue-\d|newsletter|tldr|weekly|changelog|releases?)(?:[/#?.-]|$)|tldr\.tech/|//status\.", re.IGNORECASE
+)
+_STATUS_TITLE = re.compile(
+    r"\b(?:elevated errors?|degraded performance|partial outage|service disruption|increased latency|errors on)\b", re.IGNORECASE
+)
 _VERSION_TITLE = re.compile(r"^\W*(?:[\w-]+[ @/-])?v?\d+(?:\.\d+){1,3}(?:[-+.]\w+)*\W*$", re.IGNORECASE)
 _NUMBER = re.compile(r"\d+(?:\.\d+)*")
 _ELSEWHERE = re.compile(r"\b(?:available (?:in|on|through|via)|now (?:in|on)|comes to|support for)\b", re.IGNORECASE)

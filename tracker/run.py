@@ -1,4 +1,4 @@
-"""The walk: the order of the stages, and nothing else.
+"""The walk: poll, read, tag, group, watch, digest. The order of the stages, and nothing else.
 
 ``Tracker`` opens the database under the run lock and offers each stage as a method; ``run`` is all of them in order. Reading
 (``items``) needs neither lock nor configuration work.
@@ -9,23 +9,29 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from tracker import clock, config, store
+from tracker import clock, store
+from tracker.config import Config, load
+from tracker.group import Grouped, group
 from tracker.poll import poll
 from tracker.store import browse, runs
 from tracker.store.pace import Pace
 from tracker.tag import Tagged, tag
 from tracker.types import Item, Polled
+from tracker.watch import Watched, watch
+
+if TYPE_CHECKING:
+    from tracker.digest import Sent
 
 __all__ = ["Summary", "Tracker", "release"]
 
-Told = Callable[[Polled | Tagged], None]
-_Result = TypeVar("_Result", Polled, Tagged)
+_T = TypeVar("_T")
+Told = Callable[[Any], None]  # hears of Polled, Tagged, Watched and Sent
 
 
 def release() -> str:
@@ -45,6 +51,10 @@ class Summary:
     on_topic: int
     waiting: int
     model_problem: str = ""
+    grouped: int = 0
+    joined: int = 0
+    events: int = 0
+    sent: tuple[Sent, ...] = ()
 
     @property
     def failed(self) -> tuple[Polled, ...]:
@@ -69,6 +79,10 @@ class Summary:
             "on_topic": self.on_topic,
             "waiting": self.waiting,
             "model_problem": self.model_problem,
+            "grouped": self.grouped,
+            "joined": self.joined,
+            "watch_events": self.events,
+            "digests": [{"name": sent.name, "status": sent.status, "subject": sent.subject, "error": sent.error} for sent in self.sent],
         }
 
 
@@ -78,13 +92,15 @@ class Tracker:
     As a context manager it holds the run lock and the database for writing, both from the first stage that needs them.
 
     Args:
-        path: feeds.toml.
+        path: feeds.toml, or a configuration that was loaded before.
         db: the database file; its folder holds everything the tracker writes.
         now: the present; the machine's clock when not given.
     """
 
-    def __init__(self, path: str | Path = "feeds.toml", db: str | Path = "data/tracker.db", *, now: datetime | None = None) -> None:
-        self.config = config.load(path)
+    def __init__(
+        self, path: str | Path | Config = "feeds.toml", db: str | Path = "data/tracker.db", *, now: datetime | None = None
+    ) -> None:
+        self.config = path if isinstance(path, Config) else load(path)
         self.path = Path(db)
         self.now = now or clock.now()
         self._stack = ExitStack()
@@ -123,14 +139,34 @@ class Tracker:
         """Tag what waits; yield a result a batch."""
         yield from tag(self.db, self.config, now=self.now, again_since=again_since)
 
+    def group(self) -> Iterator[Grouped]:
+        """Give every waiting item its story; yield a result an item."""
+        yield from group(self.db, now=self.now)
+
+    def watch(self) -> Iterator[Watched]:
+        """Ask the standing questions of what waits; yield a result a batch."""
+        yield from watch(self.db, self.config, now=self.now)
+
+    def digest(self, *, send: bool = True) -> Iterator[Sent]:
+        """Compose and send the digests that are due; yield a result a mail."""
+        from tracker.digest import digest
+
+        yield from digest(self.db, self.config, now=self.now, send=send)
+
     def run(self, told: Told | None = None) -> Summary:
-        """Walk the whole way: poll, tag. ``told`` hears of every result as it comes."""
+        """Walk the whole way. ``told`` hears of every result as it comes."""
         db = self.db
         with store.transaction(db):
             run = runs.start(db, clock.iso(self.now), release())
             runs.prune(db, clock.iso(self.now - timedelta(days=runs.KEEP_POLLS_DAYS)))
-        polls = [_tell(result, told) for result in self.poll(run=run)]
-        summary = _summary(polls, [_tell(batch, told) for batch in self.tag()])
+        polls = _heard(self.poll(run=run), told)
+        tagged = _heard(self.tag(), told)
+        grouped = _heard(self.group(), None)
+        watched = _heard(self.watch(), told)
+        with store.transaction(db):  # the digest tells of this run: its numbers must stand first
+            runs.finish(db, run, clock.iso(self.now), _summary(polls, tagged, grouped, watched).as_dict())
+        sent = tuple(_heard(self.digest(), told)) if self.config.digests else ()
+        summary = replace(_summary(polls, tagged, grouped, watched), sent=sent)
         with store.transaction(db):
             runs.finish(db, run, clock.iso(self.now), summary.as_dict())
         return summary
@@ -147,17 +183,24 @@ class Tracker:
                 db.close()
 
 
-def _tell(result: _Result, told: Told | None) -> _Result:
-    if told:
-        told(result)
-    return result
+def _heard(results: Iterator[_T], told: Told | None) -> list[_T]:
+    """Every result, told of as it comes."""
+    found = []
+    for result in results:
+        found.append(result)
+        if told:
+            told(result)
+    return found
 
 
-def _summary(polls: Sequence[Polled], batches: Sequence[Tagged]) -> Summary:
+def _summary(polls: Sequence[Polled], tagged: Sequence[Tagged], grouped: Sequence[Grouped], watched: Sequence[Watched]) -> Summary:
     return Summary(
         tuple(polls),
-        sum(batch.items for batch in batches),
-        sum(batch.on_topic for batch in batches),
-        sum(batch.waiting for batch in batches),
-        next((batch.problem for batch in batches if batch.problem), ""),
+        sum(batch.items for batch in tagged),
+        sum(batch.on_topic for batch in tagged),
+        sum(batch.waiting for batch in tagged),
+        next((batch.problem for batch in tagged if batch.problem), ""),
+        sum(result.items for result in grouped),
+        sum(result.joined for result in grouped),
+        sum(batch.events for batch in watched),
     )

@@ -12,7 +12,7 @@ from typing import Any
 from tracker.clock import ago
 from tracker.text import one_line
 
-__all__ = ["polled", "status", "summary"]
+__all__ = ["board", "polled", "sent", "status", "summary", "table", "trial"]
 
 
 def polled(result: Any) -> str:
@@ -32,8 +32,11 @@ def summary(result: Any, totals: Mapping[str, Any], db: str, seconds: float) -> 
         new = sum(poll.new for poll in result.polls)
         answered = f"{asked - len(failed)} of {asked} sources answered"
         yield f"{answered}; {new} new items, {result.tagged} tagged, {result.on_topic} on topic ({seconds:.0f} s)."
+    if result.grouped:
+        yield f"{result.grouped} items grouped, {result.joined} joined a story; {result.events} events for the standing questions."
     for poll in failed:
         yield f"  not answered: {poll.source}: {one_line(poll.error or '', 200)}"
+    yield from sent(result.sent)
     if result.model_problem:
         yield f"The model is not used: {one_line(result.model_problem, 300)}. Rules tagged alone; {result.waiting} items wait for it."
     yield f"In all {totals['items']} items, {totals['on_topic']} on topic{_counts(totals['by_topic'], ' – ')}"
@@ -88,3 +91,38 @@ def _counts(counts: Mapping[str, int], lead: str, limit: int = 12) -> str:
     shown = ", ".join(f"{name} {count}" for name, count in list(counts.items())[:limit])
     more = f", {len(counts) - limit} more" if len(counts) > limit else ""
     return f"{lead}{shown}{more}." if shown else "."
+
+
+def board(rows: Iterable[Mapping[str, Any]], now: datetime) -> Iterator[str]:
+    """Yield the standing questions: state, rungs, proof, last sign."""
+    for row in rows:
+        yield f"{_STATES[row['state']]} {one_line(row['question'], 200)}"
+        yield f"    {_state(row, now)}"
+        for name, event in (("proof", row["proof"]), ("last sign", row["last"] if row["last"] != row["proof"] else None)):
+            if event:
+                yield f"    {name}: {event['rung']} by {event['lab'] or 'any source'}, {event['at'][:10]}: {one_line(event['title'], 110)}"
+                yield f"      {event['url'] or event['key']}  ({one_line('; '.join(event['reason']), 200)})"
+
+
+_STATES = {"open": "○", "waiting": "◔", "answered": "●", "expired": "✗"}
+
+
+def _state(row: Mapping[str, Any], now: datetime) -> str:
+    seen = f"seen so far: {', '.join(row['rungs'])}" if row["rungs"] else "no sign of it"
+    wanted = " or ".join(row["answer"])
+    match row["state"]:
+        case "answered":
+            return f"answered ({wanted}); {row['events']} events; {seen}"
+        case "waiting":
+            return f"waiting for {wanted}, day {row['day']} of {row['of_days']}; {seen}"
+        case "expired":
+            return f"the time is over without {wanted}; {seen}"
+        case _:
+            return f"none as of {now:%Y-%m-%d} ({wanted}); {row['sources']} sources looked at; {seen}"
+
+
+def sent(results: Iterable[Any]) -> Iterator[str]:
+    """Yield what became of each digest."""
+    for result in results:
+        trouble = f": {one_line(result.error, 200)}" if result.error else ""
+        yield f"  {'!' if result.error else '✉'} {result.name} {result.status}: {one_line(result.subject, 120)}{trouble}"

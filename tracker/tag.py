@@ -77,18 +77,26 @@ def tag(
     while batch := items.pending(db, "tag", iso(now), BATCH, last):
         taggers = taggers or load(config)
         last = batch[-1].id
-        yield _one_batch(db, taggers, batch)
+        yield _one_batch(db, taggers, batch, iso(now))
 
 
-def _one_batch(db: sqlite3.Connection, taggers: Taggers, batch: list[Item]) -> Tagged:
-    from tracker.taggers import signals
-
+def _one_batch(db: sqlite3.Connection, taggers: Taggers, batch: list[Item], now: str) -> Tagged:
     topics = taggers.topics.tag(batch)
     labs = taggers.labs.tag(batch)
-    origins = [signals.origin(item.key, item.url, item.origin or "press", taggers.labs.lab_of_url) for item in batch]
+    said = [_signals(item, taggers) for item in batch]
     with transaction(db):
-        for item, found, attributed, origin in zip(batch, topics, labs, origins, strict=True):
-            tags.save(db, item, found, attributed, origin=origin, registry=taggers.registry, done=not taggers.without_model)
+        for item, found, attributed, signs in zip(batch, topics, labs, said, strict=True):
+            tags.save(db, item, found, attributed, signs, registry=taggers.registry, now=now, done=not taggers.without_model)
         if taggers.without_model:
             tags.wait(db, [item.id for item in batch])
-    return Tagged(len(batch), sum(1 for found in topics if found), len(batch) if taggers.without_model else 0, taggers.without_model)
+    waiting = len(batch) if taggers.without_model else 0
+    return Tagged(len(batch), sum(1 for found in topics if found), waiting, taggers.without_model)
+
+
+def _signals(item: Item, taggers: Taggers) -> tags.Signals:
+    from tracker.taggers import signals
+
+    origin = signals.origin(item.key, item.url, item.origin or "press", taggers.labs.lab_of_url)
+    act = signals.act(origin, item.title, item.text) or (None, None)
+    unconfirmed = signals.unconfirmed(origin, item.title, item.text) or (None, None)
+    return tags.Signals(origin, *act, *unconfirmed)

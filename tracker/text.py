@@ -13,7 +13,19 @@ import html
 import re
 import unicodedata
 
-__all__ = ["MAX_TEXT", "MAX_TITLE", "clean_html", "content_hash", "fold", "one_line", "paragraph", "plain", "printable"]
+__all__ = [
+    "MAX_TEXT",
+    "MAX_TITLE",
+    "clean_html",
+    "content_hash",
+    "fold",
+    "one_line",
+    "paragraph",
+    "plain",
+    "printable",
+    "shared_words",
+    "title_words",
+]
 
 MAX_TITLE = 500  # characters; the longest real arXiv title seen has 250
 MAX_TEXT = 20_000  # characters of an item's text that are kept, searched and tagged; a long newsletter has 60,000
@@ -21,14 +33,20 @@ _MARK = " […]"
 
 # C0 and C1 controls but tab, line feed, carriage return; DEL; soft hyphen; BOM; bidi embeddings, overrides and isolates; interlinear and
 # other format characters; noncharacters; lone surrogates. Zero-width joiners stay: emoji and Indic scripts need them.
+_NONCHARACTERS = "".join(chr(plane << 16 | last) for plane in range(1, 17) for last in (0xFFFE, 0xFFFF))
 _INVISIBLE = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ufdd0-\ufdef\ufffe\uffff\ud800-\udfff]"
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ufdd0-\ufdef\ufffe\uffff\ud800-\udfff" + _NONCHARACTERS + "]"
 )
 _MARKS = re.compile(r"((?:[\u0300-\u036f]){3})[\u0300-\u036f]+")  # zalgo: more than three stacked accents
 _SPACE = re.compile(r"\s+")
 _BLOCK = re.compile(
     r"<\s*(?:/\s*(?:p|div|li|tr|h[1-6]|blockquote|section|article|ul|ol|table|pre|figure)|br|hr|p|li|h[1-6])\b[^<>]{0,2000}>", re.IGNORECASE
 )
+_TAG = re.compile(r"<(/?)([a-z][a-z0-9]{0,30})[^<>]*>?", re.IGNORECASE)
+# Elements that hold nothing, or that the next of their kind closes: they stand beside each other, however many there are.
+_FLAT = frozenset("area base br col embed hr img input link meta source track wbr p li dt dd tr td th option".split())
+MAX_MARKUP = 400_000  # characters of HTML that are looked at; building its tree takes a second at worst
+MAX_NESTING = 3_000_000  # sum over all tags of the depth they stand at; the trees of browsers need that much time and memory
 _DROPPED = {"script", "style", "template", "noscript", "iframe", "object", "svg", "math", "head", "title", "textarea", "select"}
 
 
@@ -59,15 +77,22 @@ def plain(markup: str, limit: int = MAX_TEXT) -> str:
 
     text = printable(markup[: limit * 20])
     if "<" in text:
-        text = nh3.clean(_BLOCK.sub(lambda tag: "\n" + tag[0], text), tags=set(), clean_content_tags=_DROPPED, link_rel=None)
+        text = _BLOCK.sub(lambda tag: "\n" + tag[0], text)
+        text = _TAG.sub("", text) if _too_deep(text) else nh3.clean(text, tags=set(), clean_content_tags=_DROPPED, link_rel=None)
     lines = (_SPACE.sub(" ", line).strip() for line in printable(html.unescape(text)).splitlines())
     return _cut("\n".join(line for line in lines if line), limit)
 
 
 def clean_html(markup: str) -> str:
-    """Return HTML that is safe to show: an allow-list of text elements, http(s) links, no images, scripts or styles."""
+    """Return HTML that is safe to show: an allow-list of text elements, http(s) links, no images, scripts or styles.
+
+    Markup beyond ``MAX_MARKUP`` is cut off; of markup that is nested absurdly only the text is left.
+    """
     import nh3
 
+    markup = printable(markup[:MAX_MARKUP])
+    if _too_deep(markup):
+        return html.escape(plain(markup))
     return nh3.clean(
         markup,
         tags={"a", "b", "blockquote", "br", "code", "em", "h2", "h3", "h4", "i", "li", "ol", "p", "pre", "strong", "sub", "sup", "ul"},
@@ -84,7 +109,7 @@ def fold(text: str) -> str:
     >>> fold("  How “Claude” Learns – Part\\u00a02 ")
     'how claude learns part 2'
     """
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())  # 𝐁 is B first, then b
     words = "".join(c if c.isalnum() else " " for c in decomposed if not unicodedata.combining(c))
     return " ".join(words.split())
 
@@ -95,5 +120,43 @@ def content_hash(*parts: object) -> str:
     return hashlib.sha256(data.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
+def _too_deep(markup: str) -> bool:
+    """Whether a tree of this markup costs more than it is worth: each tag looks through all that are open."""
+    depth = work = 0
+    opened: dict[str, int] = {}
+    for close, tag in _TAG.findall(markup):
+        name = tag.lower()
+        if name not in _FLAT and not (close and not opened.get(name)):
+            step = -1 if close else 1
+            opened[name] = opened.get(name, 0) + step
+            depth += step
+        work += depth
+        if work > MAX_NESTING:
+            return True
+    return False
+
+
 def _cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - len(_MARK)].rstrip() + _MARK
+
+
+# Words of titles that say nothing of what the title is about.
+_COMMON = frozenset(
+    "a about across after all an and are as at based be been before between by can do does for from has have how if in into is it its more "
+    "most new no not now of off on one only or our out over own s so than that the their them then there these they this those through "
+    "to today towards toward under up us use used using via was we what when where which while who why will with without you your "
+    "introducing announcing announces launches meet show hn ask released release update".split()
+)
+
+
+def title_words(title: str) -> frozenset[str]:
+    """Return the words of a title that say what it is about: folded, plural ``s`` off, common words left out."""
+    return (
+        frozenset(word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word for word in fold(title).split())
+        - _COMMON
+    )
+
+
+def shared_words(title: str, other: str) -> frozenset[str]:
+    """Return the words that two titles share, of those that say something."""
+    return title_words(title) & title_words(other)

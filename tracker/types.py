@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 __all__ = [
     "Attribution",
     "Candidate",
+    "DigestPlan",
     "Entry",
     "Event",
     "Facts",
@@ -46,7 +47,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """What items are on: a ``[topics.<id>]`` table. ``include`` and ``exclude`` are rule patterns (``taggers.patterns``)."""
+    """What items are on: a ``[topics.<id>]`` table. ``include`` and ``exclude`` are rule patterns (``patterns``)."""
 
     id: str
     title: str
@@ -270,3 +271,15 @@ class Facts:
     about: Mapping[str, str]
     topics: Mapping[str, tuple[float, str]]  # score, tier
     links: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class DigestPlan:
+    """A mail to be written: a ``[digests.<name>]`` table. ``at`` is its rhythm: daily, weekly, or after every run."""
+
+    name: str
+    to: tuple[str, ...]
+    at: str = "daily"
+    via: str = "smtp"  # or "file": an .eml into ``folder``
+    sender: str | None = None
+    folder: str | None = None

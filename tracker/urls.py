@@ -10,7 +10,7 @@ and no source of the field serves two different pages under the two forms.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from tracker.errors import InvalidURL
@@ -26,21 +26,27 @@ TRACKING = frozenset(
     "fbclid gclid dclid gbraid wbraid msclkid yclid igshid igsh twclid ttclid li_fat_id vero_id oly_anon_id oly_enc_id s_cid "
     "ref_src ref_url cmpid ncid guccounter guce_referrer guce_referrer_sig __twitter_impression spm share_id sh_kit".split()
 )
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _MAX_URL = 2000  # characters; browsers and servers give up beyond
 
 # New arXiv ids since April 2007 (YYMM.NNNN, five digits since 2015), old ones archive[.SC]/YYMMNNN.
 # https://info.arxiv.org/help/arxiv_identifier.html
 _ARXIV_ID = r"(?:\d{2}(?:0[1-9]|1[0-2])\.\d{4,5}|[a-z]+(?:-[a-z]+)?(?:\.[A-Z]{2})?/\d{7})"
+# A host and its subdomains at the start of a URL: a path or a query that names arxiv.org does not make a page a paper.
+_HOST = r"^(?:https?://)?(?:[^\s/?#@]{1,200}@)?(?:[\w-]{1,63}\.){0,8}"
+_PORT = r"(?::\d{1,5})?"
 _ARXIV_URL = re.compile(
-    r"(?:(?:^|[/.])arxiv\.org/(?:abs|pdf|html|format|ps|e-print|src)/|(?:^|[/.])alphaxiv\.org/(?:abs|pdf|overview)/"
-    r"|(?:^|[/.])ar5iv(?:\.labs\.arxiv)?\.org/(?:abs|html)/|(?:^|[/.])huggingface\.co/papers/|(?:^|/)hf\.co/papers/"
-    r"|doi\.org/10\.48550/arxiv\.)(" + _ARXIV_ID + r")(?:v(\d{1,3}))?(?=$|[/?#.\s]|\.pdf)",
+    _HOST
+    + rf"(?:arxiv\.org{_PORT}/(?:abs|pdf|html|format|ps|e-print|src)/|alphaxiv\.org{_PORT}/(?:abs|pdf|overview)/"
+    + rf"|ar5iv(?:\.labs\.arxiv)?\.org{_PORT}/(?:abs|html)/|(?:huggingface|hf)\.co{_PORT}/papers/"
+    + rf"|doi\.org{_PORT}/10\.48550/arxiv\.)({_ARXIV_ID})(?:v(\d{{1,3}}))?(?![0-9a-z])",
     re.IGNORECASE,
 )
-_ARXIV_NAME = re.compile(r"\b(?:oai:)?arxiv(?:\.org)?:\s?(" + _ARXIV_ID + r")(?:v(\d{1,3}))?(?![\d.]\d)", re.IGNORECASE)
-_DOI_URL = re.compile(r"(?:^|[/.])doi\.org/(10\.\d{4,9}/[^\s?#\"<>]{1,200})", re.IGNORECASE)
+_ARXIV_NAME = re.compile(rf"\b(?:oai:)?arxiv(?:\.org)?:\s?({_ARXIV_ID})(?:v(\d{{1,3}}))?(?!\d|\.\d)", re.IGNORECASE)
+_DOI_URL = re.compile(rf"(?:{_HOST}doi\.org{_PORT}/|^doi:\s?)(10\.\d{{4,9}}/[^\s?#\"<>]{{1,200}})", re.IGNORECASE)
 _HREF = re.compile(r"https?://[^\s\"'<>\\^`{|}\x00-\x20]{4,2000}", re.IGNORECASE)
+_WWW = re.compile(r"^(?:www\.)+(?=[^.]+\.)")  # not of www.org, whose name it is
 _UNSAFE = re.compile(r"[\x00-\x20\x7f-\x9f\\<>\"^`{|}\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -58,13 +64,14 @@ def canonical_url(url: str, *, keep_fragment: bool = False) -> str:
         InvalidURL: not an absolute http or https URL.
     """
     parts, host, port = _split(url)
-    path = _normal(urljoin("/", parts.path or "/"), "/:@!$&'()*+,;=~-._").rstrip("/")
+    path = _without_dots(_normal(parts.path, "/:@!$&'()*+,;=~-._")).rstrip("/")
     query = "&".join(_normal(pair, "/:@!$'()*+,;=~-._?") for pair in parts.query.split("&") if pair and not _tracks(pair))
     fragment = _normal(parts.fragment, "/:@!$&'()*+,;=~-._?") if keep_fragment else ""
-    return (
-        f"https://{host.removeprefix('www.')}{f':{port}' if port else ''}{path or '/'}"
+    canonical = (
+        f"https://{_WWW.sub('', host)}{f':{port}' if port and port != 443 else ''}{path or '/'}"
         f"{f'?{query}' if query else ''}{f'#{fragment}' if fragment else ''}"
     )
+    return canonical if len(canonical) <= _MAX_URL else _refuse(url, "is too long")
 
 
 def safe_url(url: str | None, base: str | None = None) -> str | None:
@@ -110,7 +117,7 @@ def own_key(text: str) -> str | None:
     if found := _ARXIV_URL.search(text) or _ARXIV_NAME.match(text):
         return f"arxiv:{_fold_arxiv(found[1])}"
     if found := _DOI_URL.search(text):
-        return f"doi:{unquote(found[1]).rstrip('.,;)').lower()}"
+        return f"doi:{_bare(unquote(found[1]).lower()).rstrip('/')}"
     return None
 
 
@@ -132,7 +139,7 @@ def link_key(url: str) -> str | None:
 
 def keys_in(text: str) -> set[str]:
     """Return the keys of everything that an HTML or plain text points to (links and ``arXiv:NNNN.NNNNN`` mentions)."""
-    found = {key for match in _HREF.finditer(text) if (key := link_key(match[0].replace("&amp;", "&").rstrip(".,;:!?)]")))}
+    found = {key for match in _HREF.finditer(text) if (key := link_key(_bare(match[0].replace("&amp;", "&"))))}
     return found | {f"arxiv:{_fold_arxiv(match[1])}" for match in _ARXIV_NAME.finditer(text)}
 
 
@@ -154,6 +161,8 @@ def _split(url: str):  # type: ignore[no-untyped-def]  # (SplitResult, ASCII hos
     text = url.strip()
     if len(text) > _MAX_URL or _UNSAFE.search(text):
         text = _UNSAFE.sub(lambda bad: quote(bad[0]), text[: _MAX_URL + 1])
+    if _SURROGATE.search(text):
+        _refuse(url, "holds half a character")
     try:
         parts = urlsplit(text)
         host, port = parts.hostname or "", parts.port
@@ -166,19 +175,39 @@ def _split(url: str):  # type: ignore[no-untyped-def]  # (SplitResult, ASCII hos
 
 
 def _ascii_host(host: str, url: str) -> str:
-    if ":" in host:  # IPv6, already checked by urlsplit
-        return f"[{host}]"
+    if ":" in host:  # IPv6; a zone (%eth0) or the "future" form leads nowhere on the web
+        return f"[{host}]" if re.fullmatch(r"[0-9a-f:.]+", host) else _refuse(url, "has no valid host")
     try:
         name = host if host.isascii() else host.encode("idna").decode("ascii")
     except UnicodeError:
         raise InvalidURL(f"{without_credentials(url)[:200]!r}: the host is not a valid name") from None
     if not re.fullmatch(r"[a-z0-9._~-]+", name.lower()):
         raise InvalidURL(f"{without_credentials(url)[:200]!r}: the host is not a valid name")
-    return name.lower().rstrip(".") or _refuse(url)
+    return name.lower().rstrip(".") or _refuse(url, "has no host")
 
 
-def _refuse(url: str) -> str:
-    raise InvalidURL(f"{without_credentials(url)[:200]!r} has no host")
+def _refuse(url: str, why: str) -> NoReturn:
+    raise InvalidURL(f"{without_credentials(url)[:200]!r} {why}")
+
+
+def _bare(link: str) -> str:
+    """The link without the punctuation of the sentence around it; a bracket stays if it was opened in the link."""
+    while True:
+        bare = link.rstrip(".,;:!?")
+        if not bare.endswith((")", "]")) or bare.count(bare[-1]) <= bare.count("(" if bare[-1] == ")" else "["):
+            return bare
+        link = bare[:-1]
+
+
+def _without_dots(path: str) -> str:
+    """The path without ``.`` and ``..`` (RFC 3986 section 5.2.4); empty segments stay, and nothing climbs above the root."""
+    kept: list[str] = []
+    for segment in path.split("/")[1:]:
+        if segment == "..":
+            del kept[-1:]
+        elif segment != ".":
+            kept.append(segment)
+    return "/" + "/".join(kept)
 
 
 def _normal(text: str, safe: str) -> str:

@@ -12,7 +12,7 @@ import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from tracker.clock import iso
 from tracker.config import Config
@@ -26,7 +26,9 @@ RUNGS = ("reported", "stated", "published", "shipped")
 BATCH = 500
 
 # An official page that presents a study, not only announces one: by its address, or by the name of such documents in its title.
-_STUDY_PATH = re.compile(r"/(?:research|publications?|papers?|reports?)/[^/]+|system-?card|technical-?report|\.pdf(?:$|[?#])", re.IGNORECASE)
+_STUDY_PATH = re.compile(
+    r"/(?:research|publications?|papers?|reports?)/[^/]+|system-?card|technical-?report|\.pdf(?:$|[?#])", re.IGNORECASE
+)
 _STUDY_TITLE = re.compile(r"\b(?:system card|technical report|white ?paper|paper)\b", re.IGNORECASE)
 
 
@@ -83,7 +85,9 @@ def match(watch: Watch, facts: Facts) -> list[Event]:
     events = []
     for lab, how in _labs(watch, facts).items():
         rung, cue = rung_of(facts, lab)
-        events.append(Event(watch.id, facts.item, lab, rung, facts.at, score, (why, f"{'by' if lab in facts.by else 'about'} {lab}: {how}", cue)))
+        events.append(
+            Event(watch.id, facts.item, lab, rung, facts.at, score, (why, f"{'by' if lab in facts.by else 'about'} {lab}: {how}", cue))
+        )
     return events
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from tracker.store.items import IDS_PER_DAY, select_items
-from tracker.types import Item
+from tracker.types import Event, Item, Watch
 
-__all__ = ["items", "status"]
+__all__ = ["board", "items", "status"]
 
 # IN, not EXISTS: SQLite then starts from the tag's index, so a rare topic costs what it has, not what the archive has.
 _CONDITIONS = {
@@ -41,3 +42,31 @@ def status(db: sqlite3.Connection) -> dict[str, object]:
         "waiting": runs.backlog_of(db),
         "totals": runs.totals(db),
     }
+
+
+def board(db: sqlite3.Connection, rows: Iterable[tuple[Watch, Any, Sequence[Event]]]) -> list[dict[str, Any]]:
+    """Return the standing questions as plain values, with the titles and addresses of their proofs."""
+    (asked,) = db.execute("SELECT count(*) FROM sources WHERE retired_at IS NULL AND last_ok_at IS NOT NULL").fetchone()
+    return [
+        {
+            "watch": watch.id,
+            "question": watch.question,
+            "answer": list(watch.answer),
+            "state": status.state,
+            "rungs": list(status.rungs),
+            "day": status.day,
+            "of_days": status.of_days,
+            "events": len(events),
+            "sources": asked,
+            "proof": _event(db, status.proof),
+            "last": _event(db, status.last),
+        }
+        for watch, status, events in rows
+    ]
+
+
+def _event(db: sqlite3.Connection, event: Event | None) -> dict[str, Any] | None:
+    if event is None:
+        return None
+    row = db.execute("SELECT key, title, url FROM items WHERE id = ?", (event.item,)).fetchone()
+    return {"lab": event.lab, "rung": event.rung, "at": event.at, "reason": list(event.reason), "item": event.item, **dict(row)}

@@ -187,8 +187,8 @@ def _title_key(source: str, entry: Entry) -> str | None:
 
 def _one_per_item(candidates: list[_Candidate]) -> list[_Candidate]:
     """Two entries of a document that were once told apart and turn out to be one item count once, by the first."""
-    seen: set[int] = set()
-    return [c for c in candidates if c.item is None or not (c.item in seen or seen.add(c.item))]
+    first = {c.item: c for c in reversed(candidates)}
+    return [c for c in candidates if c.item is None or first[c.item] is c]
 
 
 # -- writing ----------------------------------------------------------------------------------------

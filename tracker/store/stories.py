@@ -17,7 +17,8 @@ MAX_CANDIDATES = 60  # a page that hundreds link to joins nothing by being linke
 
 # The lead of a story: by the lab, then paper, then press, then the rest; the first of its kind.
 _LEAD = """SELECT item FROM story_items JOIN items ON items.id = item WHERE story = ?
-  ORDER BY CASE origin WHEN 'official' THEN 0 WHEN 'paper' THEN 1 WHEN 'press' THEN 2 ELSE 3 END, coalesce(published_at, first_seen_at), item LIMIT 1"""
+  ORDER BY CASE origin WHEN 'official' THEN 0 WHEN 'paper' THEN 1 WHEN 'press' THEN 2 ELSE 3 END,
+    coalesce(published_at, first_seen_at), item LIMIT 1"""
 
 
 def waiting(db: sqlite3.Connection, now: str) -> list[Item]:
@@ -86,7 +87,8 @@ def join(db: sqlite3.Connection, item: Item, story: int | None, score: float, ev
     at = item.published_at or item.first_seen_at
     if story is None:
         cursor = db.execute(
-            "INSERT INTO stories(title, lead_item, first_at, last_at, items, sources) VALUES (?, ?, ?, ?, 0, 0)", (item.title, item.id, at, at)
+            "INSERT INTO stories(title, lead_item, first_at, last_at, items, sources) VALUES (?, ?, ?, ?, 0, 0)",
+            (item.title, item.id, at, at),
         )
         story = int(cursor.lastrowid or 0)
     db.execute("INSERT INTO story_items(item, story, score, evidence) VALUES (?, ?, ?, ?)", (item.id, story, score, evidence))
@@ -101,7 +103,9 @@ def _retell(db: sqlite3.Connection, story: int) -> None:
     (lead,) = db.execute(_LEAD, (story,)).fetchone()
     db.execute(
         """UPDATE stories SET lead_item = :lead, title = (SELECT title FROM items WHERE id = :lead),
-          (first_at, last_at, items, sources) = (SELECT min(coalesce(published_at, first_seen_at)), max(coalesce(published_at, first_seen_at)),
-            count(*), count(DISTINCT source) FROM story_items JOIN items ON items.id = item WHERE story = :story) WHERE id = :story""",
+          (first_at, last_at, items, sources) = (
+            SELECT min(coalesce(published_at, first_seen_at)), max(coalesce(published_at, first_seen_at)), count(*), count(DISTINCT source)
+            FROM story_items JOIN items ON items.id = item WHERE story = :story)
+        WHERE id = :story""",
         {"lead": lead, "story": story},
     )

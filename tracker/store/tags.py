@@ -5,21 +5,40 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable
+from dataclasses import astuple, dataclass
 
 from tracker.types import Attribution, Item, Tag
 
-__all__ = ["again", "save", "wait"]
+__all__ = ["Signals", "again", "save", "wait"]
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """What kind of thing an item is, and the words that say so."""
+
+    origin: str
+    act: str | None = None
+    act_cue: str | None = None
+    unconfirmed: str | None = None
+    cue: str | None = None
 
 
 def save(
-    db: sqlite3.Connection, item: Item, tags: Iterable[Tag], attributions: Iterable[Attribution], *, origin: str, registry: str, done: bool
+    db: sqlite3.Connection,
+    item: Item,
+    tags: Iterable[Tag],
+    attributions: Iterable[Attribution],
+    signals: Signals,
+    *,
+    registry: str,
+    now: str,
+    done: bool,
 ) -> None:
-    """Replace what is said of an item; call it inside a transaction.
+    """Replace what is said of an item and pass it on: to be grouped, or, when it has a story, to the watches.
 
-    Rows that stay the same are not written, so tagging again changes only what changed.
+    Call it inside a transaction. Rows that stay the same are not written, so tagging again changes only what changed.
 
     Args:
-        origin: paper, official, press or community.
         registry: hash of the lab registry that was used.
         done: the item no longer waits for tagging.
     """
@@ -48,7 +67,17 @@ def save(
         "INSERT INTO item_labs(item, lab, relation, method, strength, evidence, registry) VALUES (?, ?, ?, ?, ?, ?, ?)",
         [(item.id, *key, *value, registry) for key, value in rows.items() if present.get(key) != value],
     )
-    db.execute("UPDATE items SET origin = ? WHERE id = ? AND origin IS NOT ?", (origin, item.id, origin))
+    said = astuple(signals)
+    db.execute(
+        """UPDATE items SET (origin, act, act_cue, unconfirmed, cue) = (?, ?, ?, ?, ?) WHERE id = ?
+        AND (origin, act, act_cue, unconfirmed, cue) IS NOT (?, ?, ?, ?, ?)""",
+        (*said, item.id, *said),
+    )
+    db.execute(
+        """INSERT OR IGNORE INTO pending(stage, item, due_at)
+        VALUES (iif(EXISTS (SELECT 1 FROM story_items WHERE item = ?), 'watch', 'group'), ?, ?)""",
+        (item.id, item.id, now),
+    )
     if done:
         db.execute("DELETE FROM pending WHERE stage = 'tag' AND item = ?", (item.id,))
 

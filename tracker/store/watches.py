@@ -53,7 +53,9 @@ def _words(phrase: str) -> list[str]:
     return re.findall(r"(?<![\w*])[a-z0-9]+(?![\w*])", re.sub(r"\([^)]*\)", " ", phrase.lower()))
 
 
-def save(db: sqlite3.Connection, asked: Sequence[str], found: Sequence[tuple[int, list[Event]]], now: str, *, quiet: bool) -> tuple[int, int]:
+def save(
+    db: sqlite3.Connection, asked: Sequence[str], found: Sequence[tuple[int, list[Event]]], now: str, *, quiet: bool
+) -> tuple[int, int]:
     """Store the events of items, and withdraw those whose ground is gone; return how many came and went."""
     came = went = 0
     for item, events in found:
@@ -68,7 +70,8 @@ def save(db: sqlite3.Connection, asked: Sequence[str], found: Sequence[tuple[int
         gone = [key for key, row in present.items() if key not in wanted and row["withdrawn_at"] is None]
         went += len(gone)
         db.executemany(
-            "UPDATE watch_events SET withdrawn_at = ? WHERE watch = ? AND item = ? AND lab = ?", [(now, watch, item, lab) for watch, lab in gone]
+            "UPDATE watch_events SET withdrawn_at = ? WHERE watch = ? AND item = ? AND lab = ?",
+            [(now, watch, item, lab) for watch, lab in gone],
         )
     return came, went
 
@@ -118,7 +121,8 @@ def _facts(db: sqlite3.Connection, ids: Sequence[int]) -> list[Facts]:
     )
     return [
         Facts(
-            row["id"], row["key"], row["url"], row["title"], row["body"], row["at"], row["origin"] or "press", row["act"], row["act_cue"] or "",
+            row["id"], row["key"], row["url"], row["title"], row["body"], row["at"],
+            row["origin"] or "press", row["act"], row["act_cue"] or "",
             labs.get((row["id"], "by"), {}), labs.get((row["id"], "about"), {}), topics.get(row["id"], {}),
             frozenset(links.get(row["id"], ())),
         )

@@ -5,7 +5,6 @@
 ``labs``       whose it is: by, about, mention
 ``signals``    what kind of item it is
 ``linear``     features, weights and explanations of the topic model; imports numpy
-``patterns``   the rule patterns of topics.toml
 =============  ========================================================================
 
 in   items, and what the tagger was made with (topics and a model, labs)

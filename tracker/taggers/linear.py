@@ -115,7 +115,7 @@ def topic_scores(texts: Sequence[str], model: LinearModel) -> NDArray[np.float32
     decisions = np.zeros((len(texts), len(model.topics)))
     for row, text in enumerate(texts):
         words, chars = _read(text, model)
-        decisions[row] = model.bias + words.values @ model.words.weights[words.ids] + chars.values @ model.chars.weights[chars.ids]
+        decisions[row] = model.bias + _decision(words, model.words) + _decision(chars, model.chars)
     probabilities = 1 / (1 + np.exp(-np.clip(decisions * model.slope + model.offset, -500, 500)))
     return probabilities.astype(np.float32)
 
@@ -216,6 +216,12 @@ def _tfidf(occurrences: Ids, weights: NDArray[np.float64], block: Block) -> _Fea
     times = np.add.reduceat(weights[order], starts) if len(ids) else np.zeros(0)
     values = (1.0 + np.log(times)) * block.idf[ids]
     return _Features(ids, times, values / (np.sqrt(values @ values) or 1.0))
+
+
+def _decision(features: _Features, block: Block) -> Floats:
+    # Values take the type of the weights, not the reverse: converting 700 rows of weights costs more than the product.
+    decision: Floats = features.values.astype(block.weights.dtype) @ block.weights.take(features.ids, axis=0)
+    return decision
 
 
 # -- evidence -------------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ Facts = dict[str, list[Row]]
 LISTED = 50
 _END = 10**15  # beyond every id: YYYYMMDD × 1,000,000 + n
 _RELATIONS = ("by", "about")
-_AUTHORS, _SOURCES, _LABS = 3, 4, 14  # shown before "and 5 more"
+_AUTHORS, _SOURCES, _LABS, _FAILING = 2, 3, 14, 6  # shown before "and 5 more"
 _AT_WORK_S = 6 * 3600  # an unfinished run that began longer ago has died
 
 
@@ -159,6 +159,7 @@ def page(facts: Facts, choice: Choice, now: datetime, links: Links) -> dict[str,
         "total": facts["TOTAL"][0]["items"],
         "sources": [_source(row, now, links) for row in facts["SOURCES"]],
         "more_labs_from": _LABS,
+        "failing_shown": _FAILING,
     }
 
 
@@ -218,7 +219,7 @@ def _days(items: Sequence[Row], counted: Iterable[Row], choice: Choice, now: dat
     counts = {row["day"]: row for row in counted}
     days = []
     for day, group in groupby(items, key=lambda item: item["id"] // IDS_PER_DAY):
-        listed = list(group)
+        listed = sorted(group, key=lambda item: item["stamp"], reverse=True)  # ids of one day are in the order of arrival
         confident = [item for item in listed if _is_confident(item, choice)]
         days.append(
             {
@@ -248,9 +249,10 @@ def _item(row: Row, facts: Facts, names: Mapping[tuple[str, str], str], now: dat
         "title": row["title"].strip() or "(no title)",
         "href": href,
         "host": host_of(href),
+        "stamp": row["published_at"] or row["first_seen_at"],
         "at": time_of(row["published_at"], row["first_seen_at"], identifier // IDS_PER_DAY),
         "origin": row["origin"],
-        "sources": _some(seen_in, _SOURCES),
+        "sources": _some(seen_in, _SOURCES, "; "),
         "authors": _some(authors, _AUTHORS),
         "topics": [_topic_chip(tag, names, links) for tag in _of(facts["TAGS"], identifier)],
         "labs": list(_lab_chips(_of(facts["ATTRIBUTIONS"], identifier), names, links)),
@@ -293,9 +295,9 @@ def _of(rows: Iterable[Row], item: int) -> list[Row]:
     return [row for row in rows if row["item"] == item]
 
 
-def _some(values: Sequence[str], limit: int) -> str:
+def _some(values: Sequence[str], limit: int, between: str = ", ") -> str:
     more = len(values) - limit
-    return ", ".join(values) if more <= 1 else f"{', '.join(values[:limit])} and {more} more"
+    return between.join(values) if more <= 1 else f"{between.join(values[:limit])} and {more} more"
 
 
 def _json(text: str | None, kind: type) -> Any:
@@ -346,6 +348,7 @@ def _source(row: Row, now: datetime, links: Links) -> dict[str, Any]:
     return {
         **row,
         "href": links.row("sources", row["id"]),
+        "mirror": row["role"] == "mirror" and "mirror" not in row["title"].lower(),
         "answered": moment(row["last_ok_at"], now),
         "brought": moment(row["last_new_at"], now),
         "next": until(row["next_poll_at"], now),

@@ -26,7 +26,7 @@ _HIDDEN = ("item_keys", "pending", "_sqlite_migrations", "sqlite_stat1", "sqlite
 _TABLES: dict[str, dict[str, Any]] = {
     "items": {"sort_desc": "id", "label_column": "title", "facets": ["origin", "source"], "fts_table": "texts_fts", "fts_pk": "id"},
     "texts": {"sort_desc": "item", "label_column": "title", "fts_table": "texts_fts", "fts_pk": "item"},
-    "sources": {"sort": "id", "label_column": "title", "facets": ["kind", "role", "origin"], "units": {"every_s": "s"}},
+    "sources": {"sort": "id", "label_column": "title", "facets": ["kind", "role", "origin"]},
     "topics": {"sort": "title", "label_column": "title"},
     "labs": {"sort": "name", "label_column": "name", "facets": ["kind"]},
     "polls": {"sort_desc": "id", "facets": ["outcome"], "units": {"seconds": "s", "bytes": "B"}},
@@ -129,6 +129,7 @@ ORDER BY items.id DESC LIMIT 500""",
         "title": "Search",
         "description": "Titles and texts that hold every word, newest first. Case and endings do not matter.",
         "params": ["text"],
+        "hide_sql": True,
         "sql": f"""SELECT {_ITEM}, snippet(texts_fts, 1, '', '', '…', 24) AS found
 FROM texts_fts JOIN items ON items.id = texts_fts.rowid
 WHERE texts_fts MATCH (

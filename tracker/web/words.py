@@ -41,7 +41,7 @@ def moment(stamp: str | None, now: datetime) -> Moment | None:
 
 
 def until(stamp: str | None, now: datetime) -> Moment | None:
-    """Return a time to come in words: "due", "in 20 min", "in 3 h", "in 2 days"."""
+    """Return a time to come in words: "at the next run", "in 20 min", "in 3 h", "in 2 days"."""
     at = _parse(stamp)
     if at is None or stamp is None:
         return None
@@ -49,16 +49,21 @@ def until(stamp: str | None, now: datetime) -> Moment | None:
     for size, unit in ((2 * 86_400, "days"), (3_600, "h"), (60, "min")):
         if seconds >= size:
             return Moment(f"in {int(seconds // (86_400 if unit == 'days' else size))} {unit}", stamp)
-    return Moment("due", stamp)
+    return Moment("at the next run", stamp)
 
 
 def time_of(published_at: str | None, first_seen_at: str, day: int) -> Moment | None:
-    """Return when an item came out, short, for a list whose heading is ``day``: "05:12", else "9 Jun"."""
+    """Return when an item came out, short, for a list whose heading is ``day``: "05:12", else "9 Jun".
+
+    None where the publisher gave the day alone (midnight sharp): the heading has said it.
+    """
     stamp = published_at or first_seen_at
     at = _parse(stamp)
     if at is None:
         return None
     same_day = int(at.strftime("%Y%m%d")) == day
+    if same_day and f"{at:%H%M%S}" == "000000":
+        return None
     year = "" if at.year == day // 10_000 else f" {at.year}"
     return Moment(f"{at:%H:%M}" if same_day else f"{at.day} {_MONTHS[at.month - 1][:3]}{year}", stamp, "published" if published_at else "seen")
 

@@ -2,8 +2,8 @@
 
 in   patterns such as ``self-improving agent*`` or ``learn* from (user|deployment) feedback``
 out  compiled expressions, and the pieces of a text that they match
-refuses to know topics, items and files. Words match whole and in any case; ``*`` ends a word in any way; ``(a|b)`` is a
-choice; a space or hyphen stands for any short run of white space and hyphens. Everything else is literal.
+refuses to know topics, items and files. Words match whole and in any case; ``*`` ends a word in any way, alone it stands for one to
+three words; ``(a|b)`` is a choice; a space or hyphen stands for any short run of white space and hyphens. Everything else is literal.
 Surprising: no pattern can be slow. Nothing repeats but one bounded character class, and choices do not nest.
 """
 
@@ -18,6 +18,7 @@ __all__ = ["MAX_PATTERN", "Rules", "check_pattern", "compile_pattern", "compile_
 
 MAX_PATTERN = 200  # characters; a longer rule is a paragraph that someone pasted
 _GAP = r"[\s\u2010-\u2015-]{1,3}"  # a space, a hyphen, a hyphen that does not break, a line end
+_WORDS = rf"\w{{1,30}}(?:{_GAP}\w{{1,30}}){{0,2}}"  # a * that stands alone: one to three words
 _ENDING = r"\w{0,30}"  # bounded: the longest English ending is far shorter, and a bound keeps hostile text linear
 _TOKEN = re.compile(r"[(|)*]|[\s-]+|[^\s()|*-]+")
 
@@ -53,13 +54,12 @@ def check_pattern(pattern: str) -> None:
 def compile_pattern(pattern: str) -> re.Pattern[str]:
     """Return one expression that finds the pattern in running text.
 
-    >>> compile_pattern("learn* from (user|deployment) feedback").search("It learns from user
-    feedback.").group() 'learns from user feedback'
+    >>> compile_pattern("learn* from (user|deployment) feedback").search("It learns from user feedback.").group()
+    'learns from user feedback'
 
     Raises:
         ValueError: the pattern is empty, too long, has unbalanced or nested parentheses, an empty choice, or
-        a ``*``
-            that does not end a word; the message is one sentence that names the pattern.
+            a ``*`` that does not end a word; the message is one sentence that names the pattern.
     """
     return re.compile(_expression(pattern), re.IGNORECASE)
 
@@ -102,12 +102,14 @@ def _translated(pattern: str, tokens: list[str]) -> Iterator[str]:
         elif token == "|":
             yield "|"
         elif token == "*":
-            yield _ENDING
+            yield _WORDS if _is_gap(before) else _ENDING
         elif _is_gap(token):
             yield _GAP
         else:
             yield re.escape(token)
         before = token
+    if tokens[-1:] == ["*"] and _is_gap(tokens[-2]):
+        raise ValueError(f"the pattern {pattern!r} has a * with nothing behind it")
     if inside:
         raise ValueError(f"the pattern {pattern!r} has an opening parenthesis that is not closed")
 
@@ -121,7 +123,7 @@ def _problem(token: str, before: str, inside: bool) -> str:
     if token == "|":
         return "a | outside parentheses" if not inside else "an empty choice" if before in ("(", "|") else ""
     if token == "*":
-        return "a * that does not end a word" if not before or before in "(|*" or _is_gap(before) else ""
+        return "a * that does not end a word" if not before or before in "(|*" else ""
     follows_ending = before == "*" and not _is_gap(token)
     return "a * inside a word; it may only end one" if follows_ending else ""
 

@@ -1,0 +1,189 @@
+"""Query plans: no query that a stage runs reads a table that grows with the archive from end to end.
+
+The real functions run on a small database; what SQLite is asked is taken from its own trace, so no SQL is copied here.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import NOW
+from tracker import config, poll, store, tag
+from tracker.clock import parse as instant
+from tracker.pollers import page_of
+from tracker.store import browse, items, runs, sources, tags
+from tracker.taggers.labs import LabTagger
+from tracker.taggers.topics import TopicTagger
+from tracker.types import Entry, Page, Polled, Request, Response, Source
+
+BLOG = Source("blog", "feed", "https://lab.example/feed", "Lab", lab="openai", origin="official")
+PRESS = Source("press", "feed", "https://press.example/feed", "Press")
+# One row an item, or more. (sources, topics, labs and runs have some hundred rows for ever.)
+GROWING = "items texts item_keys sightings links revisions pending item_topics item_labs polls"
+SCAN = re.compile(rf"SCAN ({'|'.join(GROWING.split())})\b")
+
+
+AT = instant(NOW)
+
+
+@pytest.fixture
+def loaded(tmp_path: Path) -> config.Config:
+    path = tmp_path / "feeds.toml"
+    path.write_text('[feeds.blog]\nurl = "https://lab.example/feed"\n')
+    return config.load(path)
+
+
+@pytest.fixture
+def filled(db: sqlite3.Connection, loaded: config.Config) -> sqlite3.Connection:
+    with store.transaction(db):
+        sources.sync(db, [BLOG, PRESS], NOW)
+        sources.sync_registry(db, loaded.topics, loaded.labs, NOW)
+        items.save(db, BLOG, [_entry(n) for n in range(40)], now=NOW, first=True, old_before=None)
+    return db
+
+
+def _entry(n: int, **facts: object) -> Entry:
+    said = {"title": f"Post {n}", "url": f"https://lab.example/{n}", "guid": f"g{n}", "published_at": NOW} | facts
+    return Entry(**said)  # type: ignore[arg-type]
+
+
+def plans(db: sqlite3.Connection, act: Callable[[], object]) -> Iterator[tuple[str, str]]:
+    """Run ``act``; yield each statement it ran with the plan SQLite makes for it."""
+    asked: list[str] = []
+    db.set_trace_callback(asked.append)
+    try:
+        act()
+    finally:
+        db.set_trace_callback(None)
+    for sql in dict.fromkeys(asked):
+        if sql.lstrip()[:6].upper() in ("SELECT", "INSERT", "UPDATE", "DELETE"):
+            details = [row["detail"] for row in db.execute(f"EXPLAIN QUERY PLAN {sql}")]
+            yield " ".join(sql.split()), "\n".join(details)
+
+
+def scans(db: sqlite3.Connection, act: Callable[[], object]) -> list[str]:
+    found = list(plans(db, act))
+    assert found, "no statement was seen"
+    return [f"{plan}\n  of: {sql}" for sql, plan in found if SCAN.search(plan)]
+
+
+# -- what a run does --------------------------------------------------------------------------------------
+
+
+def _save(db: sqlite3.Connection, source: Source, *entries: Entry, first: bool = False) -> None:
+    with store.transaction(db):
+        items.save(db, source, entries, now=NOW, first=first, old_before="2026-05-29T00:00:00Z")
+
+
+def _tag(db: sqlite3.Connection, loaded: config.Config, *, again: bool = False) -> None:
+    """The real stage, with rules alone: no model is loaded."""
+    taggers = tag.Taggers(TopicTagger(loaded.topics, None), LabTagger(loaded.labs), "r")
+    list(tag.tag(db, loaded, now=AT, again_since=AT if again else None, taggers=taggers))
+
+
+def _poll_rows(db: sqlite3.Connection) -> None:
+    page = page_of(Response(BLOG.url, 200, {"etag": '"1"'}, b"x"), None, "h")
+    with store.transaction(db):
+        run = runs.start(db, NOW, "1")
+        sources.vouch(db, "blog", page)
+        sources.record(db, Polled("blog", "new", 1.0, new=1), run=run, now=NOW, status=200, next_poll_at=NOW)
+        sources.record(db, Polled("blog", "timeout", 1.0, error="timeout"), run=run, now=NOW, status=None, next_poll_at=NOW)
+        runs.finish(db, run, NOW, {})
+        runs.prune(db, "2026-03-01T00:00:00Z")
+
+
+STEPS: dict[str, Callable[[sqlite3.Connection, config.Config], object]] = {
+    "an unchanged page": lambda db, _: _save(db, BLOG, *[_entry(n) for n in range(40)]),
+    "new items": lambda db, _: _save(db, BLOG, _entry(100), _entry(101, guid=None), _entry(102, url=None)),
+    "new items of the backlog": lambda db, _: _save(db, BLOG, _entry(103, published_at="2026-03-01T00:00:00Z"), first=True),
+    "an edited item": lambda db, _: _save(db, BLOG, _entry(1, title="Edited", text="words")),
+    "an item known by its guid": lambda db, _: _save(db, BLOG, _entry(2, url="https://lab.example/moved")),
+    "an item known by its title": lambda db, _: _save(db, BLOG, _entry(3, url="https://lab.example/new", guid="new")),
+    "an item of another source": lambda db, _: _save(db, PRESS, _entry(4, guid="p")),
+    "the queue of a stage": lambda db, _: items.pending(db, "tag", NOW, 500, 20260612000010),
+    "tagging": _tag,
+    "tagging again": lambda db, loaded: (_tag(db, loaded), _tag(db, loaded, again=True)),
+    "tagging again since a day": lambda db, _: tags.again(db, "2026-06-01T00:00:00Z", NOW),
+    "the rows of a poll and a run": lambda db, _: _poll_rows(db),
+    "the state of the sources": lambda db, _: (sources.states(db), runs.last(db)),
+    "syncing the sources": lambda db, _: sources.sync(db, [BLOG], NOW),
+    "who holds the lock": lambda db, _: runs.last(db),
+}
+
+
+@pytest.mark.parametrize("analysed", [False, True], ids=["without statistics", "with statistics"])
+@pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)
+def test_no_scan_in(
+    filled: sqlite3.Connection, loaded: config.Config, step: Callable[[sqlite3.Connection, config.Config], object], analysed: bool
+) -> None:
+    if analysed:
+        filled.execute("ANALYZE")
+    assert scans(filled, lambda: step(filled, loaded)) == []
+
+
+class _OnePage:
+    def poll(self, *_: object) -> Iterator[Page]:
+        yield Page((_entry(1), _entry(200)), body_hash="h")
+
+
+class _NoNetwork:
+    def get(self, request: Request) -> Response:
+        raise AssertionError("nothing is to be fetched")
+
+
+def test_no_scan_in_a_whole_poll(filled: sqlite3.Connection, loaded: config.Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(poll, "poller", lambda kind: _OnePage())
+    assert scans(filled, lambda: list(poll.poll(filled, loaded, _NoNetwork(), now=AT))) == []
+
+
+# -- what people ask -------------------------------------------------------------------------------------
+
+FILTERS: dict[str, dict[str, str]] = {
+    "a topic": {"topic": "online-learning"},
+    "a lab": {"by": "openai"},
+    "about a lab": {"about": "openai"},
+    "a day": {"since": "2026-06-12"},
+    "topic and lab": {"topic": "online-learning", "by": "openai"},
+    "everything": {"topic": "online-learning", "by": "openai", "about": "google", "since": "2026-06-01"},
+}
+NONE = dict.fromkeys(("topic", "by", "about", "since"))
+
+
+@pytest.mark.parametrize("given", FILTERS.values(), ids=FILTERS)
+def test_no_scan_in_a_list_by(filled: sqlite3.Connection, given: dict[str, str]) -> None:
+    assert scans(filled, lambda: list(browse.items(filled, **(NONE | given), limit=50))) == []
+
+
+def test_the_newest_of_all_are_read_from_the_end_without_sorting(filled: sqlite3.Connection) -> None:
+    ((_, plan),) = plans(filled, lambda: list(browse.items(filled, **NONE, limit=50)))
+    assert "SCAN items" in plan  # backwards by id: it stops after 50 rows
+    assert "TEMP B-TREE" not in plan
+
+
+def test_a_list_gives_what_fulfils_every_condition_newest_first(filled: sqlite3.Connection) -> None:
+    mine = [20260612000003, 20260612000005, 20260612000007]
+    with store.transaction(filled):
+        filled.executemany("INSERT INTO item_topics VALUES (?, 'online-learning', 0.9, 'maybe', '[]', 'm')", [(one,) for one in mine])
+        filled.execute("INSERT INTO item_topics VALUES (20260612000009, 'online-learning', 0.9, 'no', '[]', 'm')")
+        filled.executemany(
+            "INSERT INTO item_labs VALUES (?, 'google-deepmind', 'by', 'source', 'declared', 'x', 'r')", [(mine[0],), (mine[2],)]
+        )
+
+    def ids(**given: str) -> list[int]:
+        return [item.id for item in browse.items(filled, **(NONE | given), limit=2)]
+
+    assert ids(topic="online-learning") == mine[:0:-1]
+    assert ids(topic="online-learning", by="google-deepmind") == [mine[2], mine[0]]
+    assert ids(by="google") == [mine[2], mine[0]]  # a lab includes its children
+    assert ids(about="google") == ids(topic="no-such-topic") == []
+    assert ids(topic="online-learning", since="2026-06-13") == []
+
+
+def test_a_scan_would_be_seen(filled: sqlite3.Connection) -> None:
+    assert scans(filled, lambda: filled.execute("SELECT title FROM items WHERE title LIKE '%x%'").fetchall())
+    assert scans(filled, lambda: filled.execute("SELECT count(*) FROM item_topics WHERE score > 0.5").fetchall())
