@@ -134,6 +134,10 @@ def test_an_at_sign_in_a_path_is_no_credential(tmp_path: Path) -> None:
     assert load(tmp_path, '[feeds.a]\nurl = "https://example.org/@lab/feed"\n').sources[0].url == "https://example.org/@lab/feed"
 
 
+def test_f81_a_file_without_sources_is_refused_before_it_retires_all(tmp_path: Path) -> None:
+    assert "has no sources: add a [feeds.<id>] table" in str(mistake(tmp_path, '[tracker]\nevery = "6h"\n'))
+
+
 def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         config.load(tmp_path / "feeds.toml")
@@ -247,20 +251,20 @@ def test_a_source_by_name_or_the_nearest_one(tmp_path: Path) -> None:
 
 
 def test_a_topic_of_yours_is_added(tmp_path: Path) -> None:
-    topics = {topic.id: topic for topic in load(tmp_path, '[topics.my-topic]\ninclude = ["swarm*"]\nthreshold = 0.4\n').topics}
+    topics = {topic.id: topic for topic in load(tmp_path, GOOD + '[topics.my-topic]\ninclude = ["swarm*"]\nthreshold = 0.4\n').topics}
     assert (topics["my-topic"].title, topics["my-topic"].include, topics["my-topic"].threshold) == ("My topic", ("swarm*",), 0.4)
     assert "online-learning" in topics
 
 
 def test_a_key_of_yours_replaces_the_shipped_one_and_leaves_the_rest(tmp_path: Path) -> None:
-    shipped = {topic.id: topic for topic in load(tmp_path, "").topics}["online-learning"]
-    mine = {topic.id: topic for topic in load(tmp_path, '[topics.online-learning]\ninclude = ["streaming"]\n').topics}["online-learning"]
+    shipped = {topic.id: topic for topic in load(tmp_path, GOOD + "").topics}["online-learning"]
+    mine = {topic.id: topic for topic in load(tmp_path, GOOD + '[topics.online-learning]\ninclude = ["streaming"]\n').topics}["online-learning"]
     assert mine.include == ("streaming",) != shipped.include
     assert (mine.title, mine.description, mine.exclude) == (shipped.title, shipped.description, shipped.exclude)
 
 
 def test_a_shipped_topic_and_lab_can_be_disabled(tmp_path: Path) -> None:
-    loaded = load(tmp_path, "[topics.online-learning]\nenabled = false\n[labs.sakana]\nenabled = false\n")
+    loaded = load(tmp_path, GOOD + "[topics.online-learning]\nenabled = false\n[labs.sakana]\nenabled = false\n")
     assert "online-learning" not in {topic.id for topic in loaded.topics}
     assert "sakana" not in {lab.id for lab in loaded.labs}
 
@@ -281,7 +285,7 @@ names = ["Example Lab"]
 hosts = ["lab.example.org"]
 weak = [{ name = "Example", needs = ["(acts)", "lab", '\\d'], not_before = ["text"] }]
 """
-    lab = {lab.id: lab for lab in load(tmp_path, text).labs}["example-lab"]
+    lab = {lab.id: lab for lab in load(tmp_path, GOOD + text).labs}["example-lab"]
     assert (lab.name, lab.kind, lab.country, lab.hosts) == ("Example Lab", "nonprofit", "CH", ("lab.example.org",))
     assert lab.parents == (("google", "2026-05-01"), ("meta", None))
     assert lab.weak[0]["needs"] == ["(acts)", "lab", "\\d"]
@@ -291,7 +295,7 @@ def test_two_ways_to_one_parent_are_no_cycle(tmp_path: Path) -> None:
     text = (
         '[labs.a]\nparents = [{lab = "b"}, {lab = "c"}]\n[labs.b]\nparents = [{lab = "d"}]\n[labs.c]\nparents = [{lab = "d"}]\n[labs.d]\n'
     )
-    assert {"a", "b", "c", "d"} <= {lab.id for lab in load(tmp_path, text).labs}
+    assert {"a", "b", "c", "d"} <= {lab.id for lab in load(tmp_path, GOOD + text).labs}
 
 
 # -- what ships -------------------------------------------------------------------------------------

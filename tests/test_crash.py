@@ -59,6 +59,11 @@ def content(home: Path) -> dict[str, list[tuple[object, ...]]]:
         "links": "SELECT items.key, links.key FROM links JOIN items ON items.id = item",
         "topics": "SELECT key, topic, score, tier, evidence, model FROM item_topics JOIN items ON items.id = item",
         "labs": "SELECT key, lab, relation, method, item_labs.evidence FROM item_labs JOIN items ON items.id = item",
+        "stories": """SELECT (SELECT key FROM items WHERE id = lead_item), title, first_at, items, sources,
+            (SELECT group_concat(key, ' ') FROM (SELECT key FROM story_items JOIN items ON items.id = item WHERE story = stories.id
+            ORDER BY key)) FROM stories""",
+        "reasons": "SELECT key, score, evidence FROM story_items JOIN items ON items.id = item",
+        "events": "SELECT watch, key, lab, rung, at, score, reason, quiet FROM watch_events JOIN items ON items.id = item",
         "pending": "SELECT key, stage FROM pending JOIN items ON items.id = item",
         "sources": "SELECT id, etag, body_hash, fails, last_ok_at, last_error FROM sources",
     }
@@ -72,6 +77,10 @@ def farm(tmp_path: Path, web: Server) -> str:
     for n in range(SOURCES):
         web.serves(f"/{n}.xml", feed(n), {"ETag": f'"{n}"'})
         lines.append(f'[feeds.s{n}]\nurl = "{web.url(f"/{n}.xml")}"\nlab = "openai"\n')
+    lines.append(
+        '[watches.statement]\nquestion = "Has OpenAI said anything on agents that improve themselves?"\nby = ["openai"]\n'
+        'topics = ["agent-self-improvement", "agent-memory", "agent-products"]\nanswer = ["stated"]\n'
+    )
     return "".join(lines)
 
 
@@ -84,6 +93,7 @@ def test_F74_killed_at_any_moment_the_next_run_completes_the_work(farm: str, tmp
     whole_s, expected = time.monotonic() - began, content(calm)
     assert len(expected["items"]) > SOURCES * ENTRIES * 0.6
     assert expected["topics"]
+    assert len(expected["reasons"]) == len(expected["items"])
     assert not expected["pending"]
     chance = random.Random(20260612)
     killed = 0

@@ -139,6 +139,7 @@ def test_a_title_belongs_to_its_source(known: sqlite3.Connection) -> None:
 def test_f56_the_same_guid_on_all_items_identifies_none(known: sqlite3.Connection) -> None:
     first = [entry(f"Post {n}", f"https://lab.example/{n}", "same") for n in range(3)]
     assert poll(known, BLOG, *first).new == 3
+    assert {row[0] for row in known.execute("SELECT guid FROM sightings")} == {None}
     assert poll(known, BLOG, *first, now="2026-06-12T12:00:00Z").new == 0
     alone = entry("Post 3", "https://lab.example/3", "same")
     assert poll(known, BLOG, alone, now="2026-06-13T12:00:00Z").new == 1  # though here it is the only one that carries the guid
@@ -294,7 +295,7 @@ SEEN_BY = {
     [("api", "rss", "press"), ("press", "rss", "api"), ("rss", "api", "press"), ("press", "api", "rss")],
     ids=" → ".join,
 )
-def test_one_paper_from_api_feed_and_press_is_one_item_with_three_sightings(known: sqlite3.Connection, order: Sequence[str]) -> None:
+def test_f62_one_paper_from_api_feed_and_press_is_one_item_with_three_sightings(known: sqlite3.Connection, order: Sequence[str]) -> None:
     new = [poll(known, *SEEN_BY[name], now=f"2026-06-12T0{hour}:00:00Z").new for hour, name in enumerate(order)]
     assert new == [1, 0, 0]
     assert rows(known, "key, source, title") == [(PAPER, "api", "On agents")]

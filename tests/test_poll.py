@@ -392,7 +392,7 @@ def test_a_result_that_is_yielded_is_on_disk(loop: Loop, tmp_path: Path) -> None
         reader.close()
 
 
-def test_an_interrupt_keeps_what_was_yielded_and_ends_the_threads(loop: Loop) -> None:
+def test_f76_an_interrupt_keeps_what_was_yielded_and_ends_the_threads(loop: Loop) -> None:
     for number in range(40):
         loop.feed(f"f{number}", loop.web.url(f"/f{number}", host="localhost" if number % 2 else "127.0.0.1"))
         loop.web.serves(f"/f{number}", rss(f"Post-{number}"))

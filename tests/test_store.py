@@ -259,7 +259,7 @@ def holder(tmp_path: Path) -> subprocess.Popen[str]:
     process.communicate()
 
 
-def test_the_second_run_is_told_who_holds_the_lock(holder: subprocess.Popen[str], tmp_path: Path) -> None:
+def test_f77_the_second_run_is_told_who_holds_the_lock(holder: subprocess.Popen[str], tmp_path: Path) -> None:
     with pytest.raises(LockHeld) as caught, store.run_lock(tmp_path, tmp_path / "tracker.db"):
         pass
     error = caught.value
@@ -275,7 +275,7 @@ def test_without_a_database_the_second_run_is_told_no_names(holder: subprocess.P
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no kill -9")
-def test_f75_the_lock_of_a_killed_run_is_free(holder: subprocess.Popen[str], tmp_path: Path) -> None:
+def test_f74_the_lock_of_a_killed_run_is_free(holder: subprocess.Popen[str], tmp_path: Path) -> None:
     holder.send_signal(signal.SIGKILL)
     holder.wait(timeout=30)
     with store.run_lock(tmp_path, tmp_path / "tracker.db"):

@@ -29,12 +29,16 @@ from tracker.web.words import day_name, moment, time_of, until
 NOW = "2026-06-12T06:10:00Z"
 PRESENT = datetime(2026, 6, 12, 8, 0, tzinfo=UTC)
 SCRIPT = "<script>alert(1)</script>"
-HOSTILE = ["<script>alert(1)</script>", "'\"><img src=x onerror=alert(1)>", "\x00", "%", "' OR 1=1 --", "💥" * 200, "a" * 5000, "../../etc", "-1"]
-ODD_TEXTS = ["self-improvement", "C++", "@x", '"', '""', "'", '"open', "a AND", "NOT", "NEAR(", "*", "^a", "title:x", "-", "", " ", "\x00", "a\x00b",
-             "ünïcode 💥", "\\", "agents  learn", "a" * 3000, "(", "{x}", "+"]  # fmt: skip
+HOSTILE = [SCRIPT, "'\"><img src=x onerror=alert(1)>", "\x00", "%", "' OR 1=1 --", "💥" * 200, "a" * 5000, "../../etc", "-1"]
+ODD_WORDS = """self-improvement C++ @x " "" ' "open NOT NEAR( * ^a title:x - ( {x} + \\ ünïcode💥""".split()
+ODD_TEXTS = [*ODD_WORDS, "a AND", "", " ", "\x00", "a\x00b", "agents  learn", "a" * 3000]
 
 _TOPICS = [Topic("memory", "Agent memory", "What agents keep."), Topic("drift", "Alignment drift", "What slides.")]
-_LABS = [Lab("openai", "OpenAI", "frontier"), Lab("google", "Google", "frontier"), Lab("deepmind", "DeepMind", "frontier", parents=(("google", None),))]
+_LABS = [
+    Lab("openai", "OpenAI", "frontier"),
+    Lab("google", "Google", "frontier"),
+    Lab("deepmind", "DeepMind", "frontier", parents=(("google", None),)),
+]
 _SOURCES = [
     Source("openai-news", "feed", "https://openai.example/rss", "OpenAI news", lab="openai", origin="official"),
     Source("arxiv-ai", "arxiv", "https://export.arxiv.org/api/query?x", "arXiv cs.AI", origin="paper"),
@@ -48,7 +52,10 @@ _TAGS: dict[str, tuple[list[Tag], list[Attribution]]] = {
     ),
     "A paper on drift": (
         [Tag("drift", 0.41, "maybe", (("drift", 0.3),), "topics-1")],
-        [Attribution("deepmind", "by", "author", "inferred", "Example Research"), Attribution("openai", "mention", "text", "stated", "OpenAI")],
+        [
+            Attribution("deepmind", "by", "author", "inferred", "Example Research"),
+            Attribution("openai", "mention", "text", "stated", "OpenAI"),
+        ],
     ),
     f"Hostile {SCRIPT} news": (
         [Tag("memory", 0.7, "confident", _WORDS, "topics-1")],
@@ -70,8 +77,18 @@ def _fill(db: sqlite3.Connection) -> None:
         for source, entries in zip(
             _SOURCES,
             (
-                [_entry("Agents that remember", "https://openai.example/a", "Agents drift in C++ with self-improvement.", "2026-06-12T05:12:00Z")],
-                [_entry("A paper on drift", "https://arxiv.org/abs/2606.01234", "Models drift."), _entry("Nothing of note", "https://arxiv.org/abs/2606.01235")],
+                [
+                    _entry(
+                        "Agents that remember",
+                        "https://openai.example/a",
+                        "Agents drift in C++ with self-improvement.",
+                        "2026-06-12T05:12:00Z",
+                    )
+                ],
+                [
+                    _entry("A paper on drift", "https://arxiv.org/abs/2606.01234", "Models drift."),
+                    _entry("Nothing of note", "https://arxiv.org/abs/2606.01235"),
+                ],
                 [_entry(f"Hostile {SCRIPT} news", "https://gazette.example/x", f"Text {SCRIPT}", None)],
             ),
             strict=True,
@@ -81,7 +98,8 @@ def _fill(db: sqlite3.Connection) -> None:
             said = _TAGS.get(item.title, ([], []))
             tags.save(db, item, *said, tags.Signals(item.origin or "press"), registry="r", now=NOW, done=True)
         db.execute("UPDATE sources SET last_ok_at = ?, next_poll_at = '2026-06-12T12:00:00Z' WHERE id <> 'gazette'", (NOW,))
-        db.execute("UPDATE sources SET fails = 3, last_error = 'http_403: refused <b>us</b>', last_ok_at = '2026-06-09T06:00:00Z' WHERE id = 'gazette'")
+        db.execute("UPDATE sources SET fails = 3, last_error = 'http_403: refused <b>us</b>' WHERE id = 'gazette'")
+        db.execute("UPDATE sources SET last_ok_at = '2026-06-09T06:00:00Z' WHERE id = 'gazette'")
         db.execute("INSERT INTO revisions(item, at, what, old) SELECT id, ?, 'title', 'Before' FROM items LIMIT 1", (NOW,))
 
 
@@ -170,7 +188,7 @@ def test_source_health_says_what_fails_since_when_and_when_it_is_asked_again(pat
     (response,) = get(path, "/")
     page = text_of(response.text)
     assert "failing The Gazette mirror refused <b>us</b> http_403 No answer since 9 June 06:00 (3 days ago), 3 failed polls" in page
-    assert page.index("failing The Gazette") < page.index("arXiv cs.AI today")
+    assert page.index("failing The Gazette") < page.index("arXiv cs.AI ok today")
 
 
 def test_topics_and_labs_have_counts_and_a_lab_counts_with_its_parts(path: Path) -> None:
@@ -309,7 +327,9 @@ def test_a_database_of_another_program_keeps_datasettes_index(tmp_path: Path) ->
     assert "tracker.css" not in response.text
 
 
-@pytest.mark.parametrize(("step", "sentence"), [(-1, "older than this release of tracker; run `tracker run` once"), (1, "newer than this release")])
+@pytest.mark.parametrize(
+    ("step", "sentence"), [(-1, "older than this release of tracker; run `tracker run` once"), (1, "newer than this release")]
+)
 def test_a_database_of_another_release_is_named_on_the_page(path: Path, db: sqlite3.Connection, step: int, sentence: str) -> None:
     async def page() -> Any:
         datasette = serve.application(path)
@@ -323,10 +343,22 @@ def test_a_database_of_another_release_is_named_on_the_page(path: Path, db: sqli
 
 # -- SQL --------------------------------------------------------------------------------------------
 
-_VALUES = {"topic": "memory", "lab": "google", "relation": "by", "before": 10**15, "limit": 51, "items": "[1]", "days": "[20260612]", "week": 1, "quarter": 1}
+_VALUES = {
+    "topic": "memory",
+    "lab": "google",
+    "relation": "by",
+    "before": 10**15,
+    "limit": 51,
+    "items": "[1]",
+    "days": "[20260612]",
+    "week": 1,
+    "quarter": 1,
+}
 
 
-@pytest.mark.parametrize("name", [*queries.LISTS, "ITEMS", "TAGS", "ATTRIBUTIONS", "SIGHTINGS", "DAYS", "TOPICS", "LABS", "TOTAL", "WAITING", "SOURCES"])
+@pytest.mark.parametrize(
+    "name", [*queries.LISTS, "ITEMS", "TAGS", "ATTRIBUTIONS", "SIGHTINGS", "DAYS", "TOPICS", "LABS", "TOTAL", "WAITING", "SOURCES"]
+)
 def test_no_query_of_the_page_walks_the_archive(path: Path, db: sqlite3.Connection, name: str) -> None:
     sql = queries.LISTS.get(name) or getattr(queries, name)
     plan = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {sql}", _VALUES)]
@@ -345,7 +377,7 @@ def test_every_question_answers_odd_input(path: Path, name: str) -> None:
     urls = [f"/tracker/{name}?{urlencode(dict.fromkeys(parameters, text))}" for text in (ODD_TEXTS if parameters else [""])]
     for url, response in zip(urls, get(path, *urls), strict=True):
         assert response.status_code == 200, url
-        assert "class=\"message-error\"" not in response.text, url
+        assert 'class="message-error"' not in response.text, url
         assert query["title"] in response.text
         assert SCRIPT not in response.text
 
@@ -376,7 +408,9 @@ def test_questions_find_what_they_ask_for(path: Path, url: str, titles: list[str
 
 def test_questions_on_sources_weeks_labs_and_edits(path: Path) -> None:
     names = ("failing_sources", "quiet_sources", "busiest_weeks", "labs_by_topic", "revisions_lately")
-    failing, quiet, weeks, labs, edits = (response.json() for response in get(path, *(f"/tracker/{name}.json?_shape=array" for name in names)))
+    failing, quiet, weeks, labs, edits = (
+        response.json() for response in get(path, *(f"/tracker/{name}.json?_shape=array" for name in names))
+    )
     assert [row["id"] for row in failing] == ["gazette"]
     assert {row["id"] for row in quiet} == {"openai-news", "arxiv-ai"}
     assert {(row["week"], row["topic"], row["items"]) for row in weeks} == {("2026-06-08", "memory", 2), ("2026-06-08", "drift", 2)}
@@ -403,9 +437,12 @@ def test_metadata_names_only_what_exists(path: Path, db: sqlite3.Connection) -> 
     assert set(schema.descriptions()) <= set(tables)
     for table, settings in tables.items():
         assert table in exist or settings.get("hidden"), table
-        columns = {row[1] for row in db.execute("SELECT * FROM pragma_table_info(?)", (table,)) for row in [(0, row[1])]}
-        assert set(settings["columns"] if "columns" in settings else ()) <= columns, table
-        named = [*settings.get("facets", ()), *(settings[key] for key in ("sort", "sort_desc", "label_column", "fts_pk") if key in settings)]
+        columns = {row[0] for row in db.execute("SELECT name FROM pragma_table_info(?)", (table,))}
+        assert set(settings.get("columns", ())) <= columns, table
+        named = [
+            *settings.get("facets", ()),
+            *(settings[key] for key in ("sort", "sort_desc", "label_column", "fts_pk") if key in settings),
+        ]
         assert set(named) <= columns, table
 
 
@@ -418,15 +455,15 @@ def test_internal_tables_are_hidden_and_the_view_is_searched(path: Path) -> None
 
 
 def test_hostile_values_on_tables_are_never_server_errors(path: Path) -> None:
-    names = ("_search", "_sort", "_sort_desc", "_facet", "_where", "_next", "_size", "_col", "title__contains", "_filter_column")
+    names = "_search _sort _sort_desc _facet _where _next _size _col _through _timelimit title__contains _filter_column".split()
     urls = [f"/tracker/{table}?{urlencode({name: value})}" for table in ("latest", "items") for name in names for value in HOSTILE[:6]]
     for url, response in zip(urls, get(path, *urls), strict=True):
         assert response.status_code < 500, (url, response.text[:300])
         assert SCRIPT not in response.text, url
 
 
-PAGES = ["/", "/?topic=memory", "/tracker", "/tracker/items", "/tracker/latest.json", "/tracker/newest", "/tracker/search?text=a", "/-/versions", "/nothing",
-         "/-/static-plugins/tracker/tracker.css", "/tracker/items.csv", "/tracker?sql=nonsense", "//other.example/"]  # fmt: skip
+PAGES = """/ /?topic=memory /tracker /tracker/items /tracker/latest.json /tracker/newest /tracker/search?text=a /-/versions /nothing
+    /-/static-plugins/tracker/tracker.css /tracker/items.csv /tracker?sql=nonsense //other.example/""".split()
 
 
 def test_every_answer_carries_the_policy(path: Path) -> None:
@@ -462,7 +499,9 @@ def _hash(script: str) -> str:
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
-@pytest.mark.parametrize("target", ["//other.example/", "/\\other.example/", "/%5Cother.example/", "/%5cother.example/", "/%2Fother.example/", "///x/", "//"])
+@pytest.mark.parametrize(
+    "target", ["//other.example/", "/\\other.example/", "/%5Cother.example/", "/%5cother.example/", "/%2Fother.example/", "///x/", "//"]
+)
 def test_no_redirect_leads_to_another_host(path: Path, target: str) -> None:
     async def ask() -> dict[str, Any]:
         app, sent = serve.application(path).app(), list[Any]()
@@ -502,10 +541,10 @@ def test_no_redirect_leads_to_another_host(path: Path, target: str) -> None:
     ],
 )
 def test_nothing_can_be_written_or_read_elsewhere(path: Path, db: sqlite3.Connection, sql: str) -> None:
-    before = db.execute("SELECT total_changes(), (SELECT count(*) FROM items), (SELECT count(*) FROM topics)").fetchone()
+    version = db.execute("PRAGMA data_version").fetchone()[0]
     (response,) = get(path, f"/tracker.json?{urlencode({'sql': sql})}")
     assert response.status_code == 400, response.text[:300]
-    assert tuple(db.execute("SELECT total_changes(), (SELECT count(*) FROM items), (SELECT count(*) FROM topics)").fetchone()) == tuple(before)
+    assert db.execute("PRAGMA data_version").fetchone()[0] == version
 
 
 @pytest.mark.parametrize("url", ["/", "/tracker", "/tracker/items", "/tracker/newest", "/tracker/items/1"])
@@ -520,7 +559,8 @@ def test_posting_changes_nothing(path: Path, db: sqlite3.Connection, url: str) -
 
 def test_an_endless_query_ends(path: Path) -> None:
     started = time.monotonic()
-    (response,) = get(path, f"/tracker.json?{urlencode({'sql': 'with recursive c(x) as (select 1 union all select x + 1 from c) select count(*) from c'})}")
+    endless = "with recursive c(x) as (select 1 union all select x + 1 from c) select count(*) from c"
+    (response,) = get(path, f"/tracker.json?{urlencode({'sql': endless})}")
     assert response.status_code == 400
     assert time.monotonic() - started < 3  # the limit is one second; the rest is the start of Datasette
 
@@ -568,7 +608,10 @@ def test_a_page_is_one_state_while_commits_go_on(path: Path, db: sqlite3.Connect
 # -- serving ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("prepare", "sentence"), [("none", "does not exist; `tracker run` makes it"), ("older", "run `tracker run` once"), ("foreign", "another program")])
+@pytest.mark.parametrize(
+    ("prepare", "sentence"),
+    [("none", "does not exist; `tracker run` makes it"), ("older", "run `tracker run` once"), ("foreign", "another program")],
+)
 def test_a_database_that_cannot_be_served_is_one_sentence(tmp_path: Path, prepare: str, sentence: str) -> None:
     file = tmp_path / "tracker.db"
     if prepare == "older":
@@ -639,7 +682,12 @@ def test_moments_in_words(stamp: str | None, text: str | None) -> None:
 
 @pytest.mark.parametrize(
     ("stamp", "text"),
-    [("2026-06-12T07:00:00Z", "at the next run"), ("2026-06-12T08:20:00Z", "in 20 min"), ("2026-06-12T12:00:00Z", "in 4 h"), ("2026-06-15T09:00:00Z", "in 3 days")],
+    [
+        ("2026-06-12T07:00:00Z", "at the next run"),
+        ("2026-06-12T08:20:00Z", "in 20 min"),
+        ("2026-06-12T12:00:00Z", "in 4 h"),
+        ("2026-06-15T09:00:00Z", "in 3 days"),
+    ],
 )
 def test_times_to_come_in_words(stamp: str, text: str) -> None:
     found = until(stamp, PRESENT)

@@ -95,6 +95,11 @@ class _Group(_Command, click.Group):
         except BrokenPipeError:  # `tracker status | head`
             sys.stderr.close()
             ctx.exit(0)
+        except Exception as error:
+            if type(error).__module__ != "sqlite3" or ctx.ensure_object(_Options).verbosity >= 2:
+                raise
+            click.echo(f"tracker: the database cannot be read ({error}); `tracker doctor` says more, a backup helps", err=True)
+            ctx.exit(1)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

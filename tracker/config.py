@@ -89,6 +89,8 @@ def load(path: str | Path) -> Config:
     lab_ids = {lab.id for lab in labs}
     every_s = settings.span_s("every", 21_600)
     sources = tuple(_source(table, lab_ids, every_s) for table in _enabled(user, "feeds", _feed_keys))
+    if not user.section("feeds"):
+        raise ConfigError("has no sources: add a [feeds.<id>] table, or write the shipped file with `tracker init`", str(path))
     _check_twins(user, sources)
     watches = tuple(_watch(table, lab_ids, {topic.id for topic in topics}) for table in _enabled(user, "watches", lambda _: _WATCH_KEYS))
     _check_after(user, watches)

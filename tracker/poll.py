@@ -62,7 +62,7 @@ def due(configured: Iterable[Source], states: dict[str, State], now: datetime, o
         state = states.get(source.id, State())
         furthest = iso(now + max(LAST_BACKOFF, timedelta(seconds=source.every_s)) + SLACK)
         waits = limit < (state.next_poll_at or "") <= furthest
-        told_to_wait = (state.last_error or "").startswith("rate_limited")
+        told_to_wait = (state.last_error or "").startswith(("rate_limited", "http_503"))
         if (not only and not waits) or (source.id in only and not (waits and told_to_wait)):
             chosen.append(source)
     return chosen

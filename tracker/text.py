@@ -35,12 +35,14 @@ _MARK = " […]"
 # other format characters; noncharacters; lone surrogates. Zero-width joiners stay: emoji and Indic scripts need them.
 _NONCHARACTERS = "".join(chr(plane << 16 | last) for plane in range(1, 17) for last in (0xFFFE, 0xFFFF))
 _INVISIBLE = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ufdd0-\ufdef\ufffe\uffff\ud800-\udfff" + _NONCHARACTERS + "]"
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb"
+    "\ufdd0-\ufdef\ufffe\uffff\ud800-\udfff" + _NONCHARACTERS + "]"
 )
+_ANSI = re.compile("(?:\x1b\\[|\x9b)[0-?]{0,20}[ -/]{0,4}[@-~]")  # colours and cursor moves of terminals, whole
 _MARKS = re.compile(r"((?:[\u0300-\u036f]){3})[\u0300-\u036f]+")  # zalgo: more than three stacked accents
 _SPACE = re.compile(r"\s+")
 _BLOCK = re.compile(
-    r"<\s*(?:/\s*(?:p|div|li|tr|h[1-6]|blockquote|section|article|ul|ol|table|pre|figure)|br|hr|p|li|h[1-6])\b[^<>]{0,2000}>", re.IGNORECASE
+    r"<\s*/?\s*(?:p|div|li|tr|td|th|dt|dd|h[1-6]|blockquote|section|article|ul|ol|dl|table|pre|figure|br|hr)\b[^<>]{0,2000}>", re.IGNORECASE
 )
 _TAG = re.compile(r"<(/?)([a-z][a-z0-9]{0,30})[^<>]*>?", re.IGNORECASE)
 # Elements that hold nothing, or that the next of their kind closes: they stand beside each other, however many there are.
@@ -52,7 +54,7 @@ _DROPPED = {"script", "style", "template", "noscript", "iframe", "object", "svg"
 
 def printable(text: str) -> str:
     """Return the text without characters that a reader cannot see or that steer a terminal."""
-    return _MARKS.sub(r"\1", _INVISIBLE.sub("", text))
+    return _MARKS.sub(r"\1", _INVISIBLE.sub("", _ANSI.sub("", text)))
 
 
 def one_line(text: str, limit: int = MAX_TITLE) -> str:
@@ -93,7 +95,7 @@ def clean_html(markup: str) -> str:
     markup = printable(markup[:MAX_MARKUP])
     if _too_deep(markup):
         return html.escape(plain(markup))
-    return nh3.clean(
+    clean = nh3.clean(
         markup,
         tags={"a", "b", "blockquote", "br", "code", "em", "h2", "h3", "h4", "i", "li", "ol", "p", "pre", "strong", "sub", "sup", "ul"},
         attributes={"a": {"href"}},
@@ -101,6 +103,7 @@ def clean_html(markup: str) -> str:
         link_rel="noopener noreferrer nofollow",
         clean_content_tags=_DROPPED,
     )
+    return printable(clean)  # what stood there as a character reference
 
 
 def fold(text: str) -> str:

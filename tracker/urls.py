@@ -47,6 +47,7 @@ _ARXIV_NAME = re.compile(rf"\b(?:oai:)?arxiv(?:\.org)?:\s?({_ARXIV_ID})(?:v(\d{{
 _DOI_URL = re.compile(rf"(?:{_HOST}doi\.org{_PORT}/|^doi:\s?)(10\.\d{{4,9}}/[^\s?#\"<>]{{1,200}})", re.IGNORECASE)
 _HREF = re.compile(r"https?://[^\s\"'<>\\^`{|}\x00-\x20]{4,2000}", re.IGNORECASE)
 _WWW = re.compile(r"^(?:www\.)+(?=[^.]+\.)")  # not of www.org, whose name it is
+_EMBEDDED = re.compile(r"""\bsrc(?:set)?\s{0,9}=\s{0,9}(?:"[^"]{0,4000}"|'[^']{0,4000}')""", re.IGNORECASE)  # pictures are no links
 _UNSAFE = re.compile(r"[\x00-\x20\x7f-\x9f\\<>\"^`{|}\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -139,6 +140,7 @@ def link_key(url: str) -> str | None:
 
 def keys_in(text: str) -> set[str]:
     """Return the keys of everything that an HTML or plain text points to (links and ``arXiv:NNNN.NNNNN`` mentions)."""
+    text = _EMBEDDED.sub(" ", text)
     found = {key for match in _HREF.finditer(text) if (key := link_key(_bare(match[0].replace("&amp;", "&"))))}
     return found | {f"arxiv:{_fold_arxiv(match[1])}" for match in _ARXIV_NAME.finditer(text)}
 

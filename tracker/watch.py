@@ -34,7 +34,7 @@ _STUDY_TITLE = re.compile(r"\b(?:system card|technical report|white ?paper|paper
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The state of a watch: ``open``, ``answered``, ``waiting`` (day n of m) or ``expired``; the rungs seen; the proof and the last sign."""
+    """The state of a watch (``open``, ``answered``, ``waiting``: day n of m, ``expired``), the rungs seen, the proof, the last sign."""
 
     state: str
     rungs: tuple[str, ...] = ()

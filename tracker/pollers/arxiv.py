@@ -98,15 +98,23 @@ def _total(body: bytes, url: str) -> int:
     raise ParseError("not_a_feed", f"{url} did not answer with a list of papers")
 
 
+class _Enough(Exception):
+    """The package asks for a next page, as it does when it had to skip a paper without an id or a date."""
+
+
 class _Served:
-    """The session the package is given: answers with the document at hand, whatever it is asked for."""
+    """The session the package is given: answers with the document at hand, once, whatever it is asked for."""
 
     status_code = 200
 
     def __init__(self, body: bytes) -> None:
         self.content = body
+        self._asked = False
 
     def get(self, url: str, **_: object) -> _Served:
+        if self._asked:
+            raise _Enough
+        self._asked = True
         return self
 
 
@@ -115,9 +123,11 @@ def _results(body: bytes) -> Iterator[Any]:
 
     count = max(1, len(re.findall(rb"<entry[ >]", body)))
     client = arxiv.Client(page_size=count, delay_seconds=0, num_retries=0)
-    client._session = _Served(body)  # type: ignore[assignment]
+    client._session = _Served(body)
     try:
         yield from client.results(arxiv.Search(query="served", max_results=count))
+    except _Enough:
+        return
     except (ValueError, TypeError, AttributeError, arxiv.ArxivError) as error:
         raise ParseError("malformed", f"arXiv's answer cannot be read: {text.one_line(str(error), 200)}") from error
 

@@ -26,7 +26,11 @@ MAX_MARKUP = 400_000  # characters of one entry's markup that are looked at
 
 # Character references XML forbids: NUL, other controls, surrogates, beyond Unicode. feedparser passes them to chr(), which raises.
 _REFERENCE = re.compile(rb"&#(?:x([0-9a-f]{1,12})|([0-9]{1,12}));?", re.IGNORECASE)
-_CONTROLS = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_CONTROLS = re.compile(rb"\x1b\[[0-?]{0,20}[ -/]{0,4}[@-~]|[\x00-\x08\x0b\x0c\x0e-\x1f]")  # terminal sequences go whole
+_ESCAPES = re.compile(rb"encoding=.iso-2022-", re.IGNORECASE)  # there, ESC changes the alphabet
+
+_ROOT = re.compile(rb"<(/?)(?:[\w-]{1,20}:)?(?:rss|feed|rdf)[\s>]", re.IGNORECASE)
+_ENTRY = re.compile(rb"<(/?)(?:[\w-]{1,20}:)?(?:item|entry)[\s>]", re.IGNORECASE)
 # What arXiv's announcement feeds put before the abstract; without it their text equals that of the API.
 _ARXIV_PREFIX = re.compile(r"arXiv:\S+ Announce Type: \S+\s+(?:Abstract: )?")
 
@@ -45,6 +49,8 @@ def poll(source: Source, state: State, get: Get, parse: Parse) -> Iterator[Page]
 def read(body: bytes, source: Source, url: str, charset: str | None) -> Parsed:
     """Return the entries of a feed, in document order.
 
+    Of a document that breaks off, the complete entries; its ``problem`` is ``truncated``.
+
     Raises:
         ParseError: ``not_a_feed`` (something else, say an HTML page), ``malformed`` (a feed, but nothing of it can be read).
     """
@@ -55,19 +61,29 @@ def read(body: bytes, source: Source, url: str, charset: str | None) -> Parsed:
         feed = feedparser.parse(_clean(body), response_headers=headers, sanitize_html=False, resolve_relative_uris=False)
     except (ValueError, LookupError, OverflowError, AttributeError, TypeError, KeyError) as error:
         raise ParseError("malformed", f"feedparser cannot read {url}: {error}") from error
-    if not feed.entries and not feed.version:
+    if not feed.entries and not feed.get("version"):
         raise ParseError("not_a_feed", f"{url} answered with {_looks_like(body)}, not with a feed")
     if not feed.entries and feed.bozo and (b"<item" in body or b"<entry" in body):
         raise ParseError("malformed", f"{url}: {text.one_line(str(feed.get('bozo_exception', '')), 200)}")
-    entries = [entry for raw in feed.entries[:MAX_ENTRIES] if (entry := _entry(raw, url))]
-    return Parsed(tuple(entries), problem="too_many_items" if len(feed.entries) > MAX_ENTRIES else None)
+    cut, half = _breaks_off(body)
+    listed = feed.entries[:-1] if half else feed.entries
+    entries = [entry for raw in listed[:MAX_ENTRIES] if (entry := _entry(raw, url))]
+    return Parsed(tuple(entries), problem="truncated" if cut else "too_many_items" if len(listed) > MAX_ENTRIES else None)
+
+
+def _breaks_off(body: bytes) -> tuple[bool, bool]:
+    """(whether the document's root is never closed, whether an entry is not closed either): half an entry would get a key of its own."""
+    roots, entries = ([not mark[1] for mark in marks.finditer(body)] for marks in (_ROOT, _ENTRY))
+    cut = bool(roots) and all(roots)
+    return cut, cut and bool(entries) and entries[-1]
 
 
 def _clean(body: bytes) -> bytes:
     """The bytes without what makes parsers raise. UTF-16 and UTF-32 pass untouched: there, NUL is half a letter."""
     if body[:2] in (b"\xff\xfe", b"\xfe\xff") or body[:4].count(0) >= 2:
         return body
-    return _REFERENCE.sub(_reference, _CONTROLS.sub(b"", body.lstrip()))
+    shown = body if _ESCAPES.search(body[:200]) else _CONTROLS.sub(b"", body.lstrip())
+    return _REFERENCE.sub(_reference, shown)
 
 
 def _reference(found: re.Match[bytes]) -> bytes:
@@ -111,7 +127,7 @@ def _entry(raw: Mapping[str, Any], base: str) -> Entry | None:
         written,
         (urls.arxiv_version(guid or "") or urls.arxiv_version(link or "")) if own else None,
         own,
-        tuple(sorted(urls.keys_in(markup))[:MAX_LINKS]),
+        tuple(sorted(urls.keys_in(markup) - {own, urls.link_key(link or "")})[:MAX_LINKS]),  # what links to itself links to nothing
     )
 
 
@@ -137,6 +153,8 @@ def _date(raw: Mapping[str, Any]) -> tuple[str | None, str | None]:
         if not written:
             continue
         shown = text.one_line(str(written), 100)
+        if re.match(r"\d{5}", shown):  # a year beyond 9999, seconds since 1970: feedparser takes the first digits for a date
+            return None, shown
         try:
             moment = datetime.fromtimestamp(timegm(raw[f"{key}_parsed"]), UTC)
         except (TypeError, ValueError, OverflowError, OSError, KeyError):

@@ -9,6 +9,7 @@ Surprising: the pipes carry JSON and raw bytes, never pickles: what comes back f
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
 import threading
@@ -46,7 +47,10 @@ class ParseWorker:
             answer = self._ask(json.dumps(head).encode() + b"\n" + response.body)
         if error := answer.get("error"):
             raise ParseError(error if error in NAMES else "malformed", str(answer.get("detail", ""))[:500])
-        return _parsed(answer)
+        try:
+            return _parsed(answer)
+        except (KeyError, TypeError) as error:
+            raise ParseError("malformed", f"the parse worker answered nonsense: {error}") from None
 
     def _ask(self, message: bytes) -> Mapping[str, Any]:
         child = self._child = self._child if self._child and self._child.poll() is None else _start()
@@ -68,6 +72,8 @@ class ParseWorker:
         finally:
             watchdog.cancel()
         if isinstance(answer, dict):
+            if killed.is_set():  # it answered in its last moment
+                self.close()
             return answer
         self.close()
         if killed.is_set():
@@ -132,6 +138,7 @@ def _serve() -> None:
     """Answer one body after another until the pipe closes."""
     stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
     sys.stdout = sys.stderr  # a library that prints must not break the protocol
+    logging.getLogger().addHandler(logging.NullHandler())  # and one that warns must not fill the mail of cron
     _limit_memory()
     while line := stdin.readline():
         head = json.loads(line)

@@ -6,6 +6,8 @@ Writes go through ``transaction``; one process writes (the run lock), any number
 
 from __future__ import annotations
 
+import os
+import socket
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -130,6 +132,18 @@ def _held_by(db_path: Path | None) -> LockHeld:
             with_row
             and with_row.execute("SELECT started_at, pid, host FROM runs WHERE finished_at IS NULL ORDER BY id DESC LIMIT 1").fetchone()
         )
+        if row and row["host"] == socket.gethostname() and not _alive(row["pid"]):
+            row = None  # a run that was killed; the holder is a single stage, which leaves no row
     except (sqlite3.Error, StoreError):
         row = None
     return LockHeld(*row) if row else LockHeld()
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # somebody else's
+        return True
+    return True

@@ -98,7 +98,7 @@ def record(
             polled.error,
         ),
     )
-    if polled.ok:
+    if polled.ok or polled.outcome == "too_many_items":  # the newest are stored, the rest of a whole history is no failure
         db.execute(
             """UPDATE sources SET next_poll_at = ?, fails = 0, last_error = NULL, last_ok_at = ?, moved_to = ?,
             last_new_at = iif(?, ?, last_new_at) WHERE id = ?""",
@@ -106,8 +106,9 @@ def record(
         )
     else:
         db.execute(
-            "UPDATE sources SET next_poll_at = ?, fails = fails + 1, last_error = ? WHERE id = ?",
-            (next_poll_at, polled.error, polled.source),
+            # An answer that was cut short is an answer: what it held is stored, and is not backlog for ever.
+            "UPDATE sources SET next_poll_at = ?, fails = fails + 1, last_error = ?, last_ok_at = iif(?, ?, last_ok_at) WHERE id = ?",
+            (next_poll_at, polled.error, polled.outcome == "truncated" and polled.entries > 0, now, polled.source),
         )
 
 

@@ -11,8 +11,12 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, TypeVar
 
 from datasette import hookimpl
 from datasette.utils.asgi import Response
@@ -23,26 +27,33 @@ from tracker.web import front, policy
 from tracker.web.links import Links
 from tracker.web.metadata import QUERIES
 
-__all__ = ["asgi_wrapper", "canned_queries", "extra_css_urls", "prepare_connection", "register_routes"]
+__all__ = ["asgi_wrapper", "canned_queries", "extra_css_urls", "handle_exception", "prepare_connection", "register_routes"]
 
 # No value of ours comes near (a page of a feed is at most 20 MB, a text far less); a query that builds a gigabyte in memory does.
 MAX_VALUE_BYTES = 32_000_000
 _counts = front.Counts()
+_Hook = TypeVar("_Hook", bound=Callable[..., Any])
 
 
-@hookimpl
+def _hook(function: _Hook) -> _Hook:
+    """Mark a function as an implementation of the hook of its name; Datasette's own marker has no types."""
+    marked: _Hook = hookimpl(function)
+    return marked
+
+
+@_hook
 def register_routes() -> list[tuple[str, Any]]:
     """Put our front page before Datasette's. The empty group is what Datasette's own view reads when we hand over to it."""
     return [(r"^/(?P<format>)$", _front_page)]
 
 
-@hookimpl
+@_hook
 def asgi_wrapper() -> Any:
     """Put the request policy around everything."""
     return policy.guard
 
 
-@hookimpl
+@_hook
 def canned_queries(datasette: Any, database: str) -> Any:
     """Offer our questions on a database of ours."""
 
@@ -52,7 +63,7 @@ def canned_queries(datasette: Any, database: str) -> Any:
     return inner
 
 
-@hookimpl
+@_hook
 def extra_css_urls(datasette: Any) -> Any:
     """Dress Datasette's pages like ours."""
 
@@ -62,7 +73,22 @@ def extra_css_urls(datasette: Any) -> Any:
     return inner
 
 
-@hookimpl
+@_hook
+def handle_exception(datasette: Any, request: Any, exception: Exception) -> Any:
+    """Answer 400 to a parameter that Datasette cannot use; the value is not repeated."""
+    if not policy.blames_the_address(exception, request.query_string):
+        return None
+
+    async def inner() -> Any:
+        answer = {"ok": False, "error": "The address has a parameter that cannot be used.", "status": 400, "title": None}
+        if request.path.endswith(".json"):
+            return Response.json(answer, status=400)
+        return Response.html(await datasette.render_template("error.html", answer, request=request), status=400)
+
+    return inner
+
+
+@_hook
 def prepare_connection(conn: sqlite3.Connection) -> None:
     """Bound what a query on a database of ours may hold in memory, and what it may do."""
     if _stamp(conn)[0] == schema.APPLICATION_ID:
@@ -119,7 +145,13 @@ def _stamp(conn: sqlite3.Connection) -> tuple[int, int]:
 
 
 def _stylesheet(datasette: Any) -> str:
-    return str(datasette.urls.static_plugins("tracker", "tracker.css"))
+    return f"{datasette.urls.static_plugins('tracker', 'tracker.css')}?{_css_hash()}"
+
+
+@cache
+def _css_hash() -> str:
+    """A new release is a new address: no browser shows the old dress on the new page."""
+    return sha256((Path(__file__).parent / "static" / "tracker.css").read_bytes()).hexdigest()[:8]
 
 
 def _now() -> datetime:

@@ -136,6 +136,8 @@ def _floor(day: datetime) -> int:
 def page(facts: Facts, choice: Choice, now: datetime, links: Links) -> dict[str, Any]:
     """Return the context of the template."""
     names = {(row["what"], row["id"]): row["title"] for row in facts["NAMES"]}
+    unknown = _unknown(choice, facts["NAMES"])
+    choice = Choice() if unknown else choice
     items = [_item(row, facts, names, now, links) for row in facts["ITEMS"]]
     chosen_topic = names.get(("topic", choice.topic), "")
     chosen_lab = names.get(("lab", choice.lab), "")
@@ -146,7 +148,7 @@ def page(facts: Facts, choice: Choice, now: datetime, links: Links) -> dict[str,
         "title": " · ".join(part for part in (chosen_topic, chosen_lab and f"{choice.relation} {chosen_lab}") if part),
         "health": _health(facts, now),
         "days": _days(items, facts["DAYS"], choice, now),
-        "empty": "" if items else _empty(facts, choice, now),
+        "empty": unknown or ("" if items else _empty(facts, choice, now)),
         "older": links.front(**_kept(choice), before=items[-1]["id"]) if facts["MORE"] else "",
         "newer": links.front(**_kept(choice)) if choice.before != _END else "",
         "data": _data(choice, links),
@@ -201,8 +203,6 @@ def _health(facts: Facts, now: datetime) -> dict[str, Any]:
 
 
 def _empty(facts: Facts, choice: Choice, now: datetime) -> str:
-    if sentence := _unknown(choice, facts["NAMES"]):
-        return sentence
     if not facts["TOTAL"][0]["items"]:
         return "No items yet: run `tracker run`."
     finished = next((run["finished_at"] for run in facts["RUNS"] if run["finished_at"]), None)

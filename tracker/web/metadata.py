@@ -45,7 +45,7 @@ _TABLES: dict[str, dict[str, Any]] = {
 _FROM = {
     "latest": ("items", "id", "published_at", "url", "origin", "source", "first_seen_at", "backlog"),
     "tagged": ("item_topics", "topic", "tier", "score", "evidence", "model"),
-    "source_health": ("sources", "id", "lab", "kind", "role", "last_ok_at", "last_new_at", "fails", "last_error", "moved_to", "next_poll_at"),
+    "source_health": ("sources", *"id lab kind role last_ok_at last_new_at fails last_error moved_to next_poll_at".split()),
 }
 _OWN = {
     "latest": {
@@ -64,7 +64,6 @@ _OWN = {
 
 _ITEM = "items.id, items.title, items.url, items.published_at, items.origin, items.source"
 _FAMILY = "SELECT :lab UNION SELECT lab FROM lab_parents WHERE parent = :lab"
-_CONFIDENT = "item_topics.tier IN ('confident', 'maybe')"
 
 
 def _of_lab(relation: str, more: str = "") -> str:
@@ -80,7 +79,7 @@ QUERIES: dict[str, dict[str, Any]] = {
     "newest": {
         "title": "Newest on topic",
         "description": "The newest items that are on any topic, with what they are on and whose they are.",
-        "sql": f"""SELECT {_ITEM},
+        "sql": """SELECT items.id, items.title, items.url, items.published_at, items.origin, items.source,
   group_concat(item_topics.topic || ' ' || printf('%.2f', item_topics.score), ', ') AS topics,
   (SELECT group_concat(DISTINCT lab) FROM item_labs WHERE item = items.id AND relation = 'by') AS by_labs,
   (SELECT group_concat(DISTINCT lab) FROM item_labs WHERE item = items.id AND relation = 'about') AS about_labs
@@ -92,9 +91,10 @@ GROUP BY item_topics.item ORDER BY item_topics.item DESC LIMIT 200""",
         "title": "Newest on a topic",
         "description": "Items on one topic, newest first, with score and evidence. The topic is an id of the table topics.",
         "params": ["topic"],
-        "sql": f"""SELECT {_ITEM}, item_topics.score, item_topics.tier, item_topics.evidence
+        "sql": """SELECT items.id, items.title, items.url, items.published_at, items.origin, items.source,
+  item_topics.score, item_topics.tier, item_topics.evidence
 FROM item_topics JOIN items ON items.id = item_topics.item
-WHERE item_topics.topic = :topic AND {_CONFIDENT}
+WHERE item_topics.topic = :topic AND item_topics.tier IN ('confident', 'maybe')
 ORDER BY item_topics.item DESC LIMIT 500""",
     },
     "by_lab": {
@@ -119,10 +119,12 @@ ORDER BY item_topics.item DESC LIMIT 500""",
         "title": "A topic and a lab",
         "description": "Items on a topic that are by, or about, a lab or one of its parts. The relation is by or about.",
         "params": ["topic", "lab", "relation"],
-        "sql": f"""SELECT {_ITEM}, item_topics.topic, item_topics.score, item_topics.tier
+        "sql": """SELECT items.id, items.title, items.url, items.published_at, items.origin, items.source,
+  item_topics.topic, item_topics.score, item_topics.tier
 FROM items JOIN item_topics ON item_topics.item = items.id
-WHERE items.id IN (SELECT item FROM item_labs WHERE relation = :relation AND lab IN ({_FAMILY}))
-  AND item_topics.topic = :topic AND {_CONFIDENT}
+WHERE items.id IN (SELECT item FROM item_labs WHERE relation = :relation
+    AND lab IN (SELECT :lab UNION SELECT lab FROM lab_parents WHERE parent = :lab))
+  AND item_topics.topic = :topic AND item_topics.tier IN ('confident', 'maybe')
 ORDER BY items.id DESC LIMIT 500""",
     },
     "search": {
@@ -130,12 +132,13 @@ ORDER BY items.id DESC LIMIT 500""",
         "description": "Titles and texts that hold every word, newest first. Case and endings do not matter.",
         "params": ["text"],
         "hide_sql": True,
-        "sql": f"""SELECT {_ITEM}, snippet(texts_fts, 1, '', '', '…', 24) AS found
+        "sql": """SELECT items.id, items.title, items.url, items.published_at, items.origin, items.source,
+  snippet(texts_fts, 1, '', '', '…', 24) AS found
 FROM texts_fts JOIN items ON items.id = texts_fts.rowid
-WHERE texts_fts MATCH (
+WHERE texts_fts MATCH coalesce((
     -- each word in quotation marks: "C++", "@x" and "self-improvement" are words then, not operators
     SELECT group_concat(printf('"%w"', value), ' ')
-    FROM json_each('[' || replace(json_quote(:text), ' ', '","') || ']') WHERE value <> '')
+    FROM json_each('[' || replace(json_quote(:text), ' ', '","') || ']') WHERE value <> ''), '""')
 ORDER BY texts_fts.rowid DESC LIMIT 100""",
     },
     "failing_sources": {
@@ -154,8 +157,8 @@ FROM source_health WHERE health = 'ok' ORDER BY last_new_at""",
         "title": "Busiest weeks by topic",
         "description": "Weeks (named by their Monday) with the most items on a topic. Items from before a source was added count on the "
         "day they were published.",
-        "sql": f"""WITH days AS (
-  SELECT topic, item / 1000000 AS day, count(*) AS items FROM item_topics WHERE {_CONFIDENT} GROUP BY 1, 2)
+        "sql": """WITH days AS (
+  SELECT topic, item / 1000000 AS day, count(*) AS items FROM item_topics WHERE item_topics.tier IN ('confident', 'maybe') GROUP BY 1, 2)
 SELECT date(substr(day, 1, 4) || '-' || substr(day, 5, 2) || '-' || substr(day, 7, 2), '-6 days', 'weekday 1') AS week,
   topic, sum(items) AS items
 FROM days GROUP BY 1, 2 ORDER BY items DESC, week DESC LIMIT 200""",
@@ -163,10 +166,10 @@ FROM days GROUP BY 1, 2 ORDER BY items DESC, week DESC LIMIT 200""",
     "labs_by_topic": {
         "title": "Labs by topic",
         "description": "How many items on each topic are by each lab. An item of a part of a lab counts for the part.",
-        "sql": f"""SELECT by_lab.lab, item_topics.topic, count(*) AS items, max(by_lab.item) AS newest_item
+        "sql": """SELECT by_lab.lab, item_topics.topic, count(*) AS items, max(by_lab.item) AS newest_item
 FROM (SELECT DISTINCT lab, item FROM item_labs WHERE relation = 'by') AS by_lab
 JOIN item_topics ON item_topics.item = by_lab.item
-WHERE {_CONFIDENT}
+WHERE item_topics.tier IN ('confident', 'maybe')
 GROUP BY 1, 2 ORDER BY items DESC, 1, 2""",
     },
     "revisions_lately": {

@@ -1,6 +1,7 @@
 """Request policy: what every response says to the browser, and which paths are refused before Datasette sees them.
 
 in   an ASGI application; out  the same one with security headers, and without open redirects
+in   a failure; out  whether the address is to blame for it, which makes it 400 and not 500
 Surprising: Datasette's own pages carry small inline scripts. They are allowed by hash, and the hashes come from Datasette's template
 files, never from the answer: a script that came in with an item could vouch for itself otherwise. A page that sets a policy of its
 own keeps it, which is how ours stay stricter than Datasette's.
@@ -10,13 +11,15 @@ from __future__ import annotations
 
 import base64
 import re
+import sqlite3
+import traceback
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-__all__ = ["STRICT", "guard", "leads_away"]
+__all__ = ["STRICT", "blames_the_address", "guard", "leads_away"]
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -67,6 +70,21 @@ def leads_away(scope: Scope) -> bool:
     """
     raw = (scope.get("raw_path") or b"").decode("latin-1")
     return any(re.match(r"[/\\]{2}|/%5c|/%2f|[^/]", path, re.IGNORECASE) for path in (raw, scope["path"]) if path)
+
+
+def blames_the_address(failure: BaseException, query: str) -> bool:
+    """Return whether Datasette failed on a parameter it cannot use, like ``_next=x`` or ``_sort=x`` (0.65 calls that a server error).
+
+    A failure that passed through our own code is never excused, nor one of the disk.
+    """
+    message = getattr(failure, "message", "")
+    unusable = isinstance(failure, _UNUSABLE) or message.startswith(("Cannot sort table by", "Cannot use _sort"))
+    files = [frame.filename for frame in traceback.extract_tb(failure.__traceback__)]
+    return bool(query) and unusable and not any(Path(file).parent == Path(__file__).parent for file in files)
+
+
+# Of Datasette's parsing of parameters; of sqlite3 only the class for "the query contains a null character".
+_UNUSABLE = (ValueError, TypeError, LookupError, sqlite3.ProgrammingError)
 
 
 def _with_policy(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:

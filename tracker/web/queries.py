@@ -18,9 +18,11 @@ GROUP BY item ORDER BY item DESC LIMIT :limit"""
 # One walk a tier: the index is (topic, tier, item), so only within a tier are the items in order.
 _ON_TOPIC = """
 SELECT item FROM (
-  SELECT * FROM (SELECT item FROM item_topics WHERE topic = :topic AND tier = 'confident' AND item < :before ORDER BY item DESC LIMIT :limit)
+  SELECT * FROM (SELECT item FROM item_topics WHERE topic = :topic AND tier = 'confident' AND item < :before
+    ORDER BY item DESC LIMIT :limit)
   UNION ALL
-  SELECT * FROM (SELECT item FROM item_topics WHERE topic = :topic AND tier = 'maybe' AND item < :before ORDER BY item DESC LIMIT :limit))
+  SELECT * FROM (SELECT item FROM item_topics WHERE topic = :topic AND tier = 'maybe' AND item < :before
+    ORDER BY item DESC LIMIT :limit))
 ORDER BY item DESC LIMIT :limit"""
 
 # One walk for the lab and each of its children. SQLite has no LATERAL: the inner list travels as a JSON array.

@@ -65,7 +65,8 @@ def time_of(published_at: str | None, first_seen_at: str, day: int) -> Moment | 
     if same_day and f"{at:%H%M%S}" == "000000":
         return None
     year = "" if at.year == day // 10_000 else f" {at.year}"
-    return Moment(f"{at:%H:%M}" if same_day else f"{at.day} {_MONTHS[at.month - 1][:3]}{year}", stamp, "published" if published_at else "seen")
+    text = f"{at:%H:%M}" if same_day else f"{at.day} {_MONTHS[at.month - 1][:3]}{year}"
+    return Moment(text, stamp, "published" if published_at else "seen")
 
 
 def day_name(day: int, now: datetime) -> dict[str, str]:

@@ -1,0 +1,101 @@
+"""Listing pages without a feed: article links, and what the card around each says.
+
+in   the HTML of a page and the ``links`` of its source: which links are articles (``Pattern``)
+out  one entry a link: title, day, summary; None for what the page does not say
+knows no site: a card is the largest element around a link that holds no other article, and sites may move everything in it. Data in
+scripts (``embedded``) fills what the markup leaves out, and stands in for it where there is none.
+Surprising: a page that lists nothing, or much less than last time, is never "no news": it is ``layout_changed``, and nothing is stored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from tracker.errors import ParseError, SourceError
+from tracker.pollers import Get, Parse, Parsed, cards, embedded, links, page_of
+from tracker.types import Entry, Page, Request, Response, Source, State
+
+__all__ = ["poll", "read"]
+
+MIN_SHARE = 0.6  # of what the page listed last time; a redesign that hides half of the list must not pass for a quiet day
+# A list that stays short is the new list: after so many failed polls in a row (1 + 2 + 4 + 8 + 16 hours of back-off) it is taken as it is.
+PATIENCE = 5
+MAX_BODY = 10_000_000  # bytes of a page that are parsed; 100,000 links are 8 MB, the longest real listing (alignment forum) 2 MB
+MAX_ENTRIES = 3_000
+
+# What changes with every build or visit of a page and says nothing: the tags that load scripts, styles and icons, tokens, build ids.
+_BUILD = re.compile(rb'<(?:script|link|meta)\b[^>]{0,2000}>|"buildId":\s?"[^"]{0,200}"|<!--[^>]{0,500}-->|\bnonce="[^"]{0,200}"', re.IGNORECASE)
+
+# How a page looks that is not the page: its <title> or <h1> begins so.
+_GONE = re.compile(
+    r"(?:error\s)?404\b|(?:error:?\s)?(?:page|site|content)?\s?not found\b|(?:this|the|that) page (?:can.?t|could not|does not|doesn.?t|isn.?t)\b"
+    r"|oops\b|access denied\b|forbidden\b|(?:under|scheduled) maintenance\b|internal server error\b|service unavailable\b",
+    re.IGNORECASE,
+)
+_CHALLENGE = re.compile(
+    r"just a moment|checking your browser|verify(?:ing)? (?:that )?you are (?:a )?human|attention required|one moment, please", re.IGNORECASE
+)
+_SCRIPT_ONLY = re.compile(r"(?:enable|requires?|need|turn on|without)\W{1,3}(?:to enable )?javascript", re.IGNORECASE)
+
+
+def poll(source: Source, state: State, get: Get, parse: Parse) -> Iterator[Page]:
+    """Ask for the page; yield one, without entries when it is not modified or says the same as last time.
+
+    ``cursor`` remembers how many articles were listed, and by which ``links``: when those were edited, the page is read afresh.
+
+    Raises:
+        SourceError: ``layout_changed`` when it lists less than ``MIN_SHARE`` of last time; the state stays as it was.
+    """
+    wanted = str(source.options.get("links", ""))
+    before = _listed(state.cursor, wanted)
+    response = get(Request(source.url, state.etag, state.last_modified) if before else Request(source.url))
+    if response.status == 304:
+        yield page_of(response, None, state.body_hash)
+        return
+    hashed = _fingerprint(response)
+    if before and hashed == state.body_hash and not response.truncated:
+        yield page_of(response, None, hashed)
+        return
+    parsed = parse(response)
+    count = len(parsed.entries)
+    if not response.truncated and count < before * MIN_SHARE and not _waited(state):
+        raise SourceError(
+            "layout_changed", f"{response.url} lists {count} articles, {before} last time; look at the page, then at `links` of the source"
+        )
+    yield page_of(response, parsed, hashed, cursor=json.dumps({"count": count, "links": wanted}))
+
+
+def read(body: bytes, source: Source, url: str, charset: str | None) -> Parsed:
+    """Return the articles a page lists, in document order, one a URL.
+
+    Raises:
+        ParseError: ``layout_changed`` when it lists none, or is no list at all (not found, a challenge, an empty shell for scripts).
+    """
+    wanted = links.Pattern(str(source.options.get("links", "")), source.url, url)
+    tree = links.tree(body[:MAX_BODY], charset)
+    if tree is None:
+        raise ParseError("layout_changed", f"{url} answered with nothing that could be read as a page")
+    posts = embedded.posts(links.take_scripts(tree))
+    if problem := _no_list(tree):
+        raise ParseError("layout_changed", f"{url} {problem}")
+    base = wanted.base(tree)
+    found = links.links(tree, wanted, base)
+    entries = [*cards.entries(tree, found, posts, wanted)]
+    if len(entries) < 3:  # nothing, or a hero, stands in the markup of a page that scripts fill
+        known = {wanted.key(entry.url or "", base) for entry in entries}
+        entries += [entry for entry in cards.from_data(posts, wanted) if wanted.key(entry.url or "", base) not in known]
+    entries = [_named(entry) for entry in entries]
+    if not entries:
+        raise ParseError("layout_changed", f"{url} {_nothing(tree, wanted)}")
+    if sum(entry.title == entry.url for entry in entries) > len(entries) / 2:
+        raise ParseError("layout_changed", f"{url} lists {len(entries)} links and hardly any title; its cards are built otherwise now")
+    too_many = len(entries) > MAX_ENTRIES or links.overflows(found)
+    problem = "too_large" if len(body) > MAX_BODY else "too_many_items" if too_many else None
+    return Parsed(tuple(entries[:MAX_ENTRIES]), problem=problem)
+
+
