@@ -13,12 +13,13 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import replace
-from typing import Any
+from itertools import islice
 
+from tracker import text
 from tracker.errors import ParseError, SourceError
-from tracker.pollers import Get, Parse, Parsed, cards, embedded, links, page_of
-from tracker.types import Entry, Page, Request, Response, Source, State
+from tracker.pollers import Get, Parse, Parsed, page_of
+from tracker.pollers.listing import cards, embedded, links
+from tracker.types import Page, Request, Response, Source, State
 
 __all__ = ["poll", "read"]
 
@@ -27,6 +28,7 @@ MIN_SHARE = 0.6  # of what the page listed last time; a redesign that hides half
 PATIENCE = 5
 MAX_BODY = 10_000_000  # bytes of a page that are parsed; 100,000 links are 8 MB, the longest real listing (alignment forum) 2 MB
 MAX_ENTRIES = 3_000
+MIN_MARKUP = 3  # articles in the markup; with less (a hero) the page is filled by scripts, and its data is read as well
 
 # What changes with every build or visit of a page and says nothing: the tags that load scripts, styles and icons, tokens, build ids.
 _BUILD = re.compile(rb'<(?:script|link|meta)\b[^>]{0,2000}>|"buildId":\s?"[^"]{0,200}"|<!--[^>]{0,500}-->|\bnonce="[^"]{0,200}"', re.IGNORECASE)
@@ -77,25 +79,58 @@ def read(body: bytes, source: Source, url: str, charset: str | None) -> Parsed:
         ParseError: ``layout_changed`` when it lists none, or is no list at all (not found, a challenge, an empty shell for scripts).
     """
     wanted = links.Pattern(str(source.options.get("links", "")), source.url, url)
-    tree = links.tree(body[:MAX_BODY], charset)
-    if tree is None:
+    root = links.tree(body[:MAX_BODY], charset)
+    if root is None:
         raise ParseError("layout_changed", f"{url} answered with nothing that could be read as a page")
-    posts = embedded.posts(links.take_scripts(tree))
-    if problem := _no_list(tree):
+    posts = embedded.posts(links.take_scripts(root))
+    if problem := _no_list(root):
         raise ParseError("layout_changed", f"{url} {problem}")
-    base = wanted.base(tree)
-    found = links.links(tree, wanted, base)
-    entries = [*cards.entries(tree, found, posts, wanted)]
-    if len(entries) < 3:  # nothing, or a hero, stands in the markup of a page that scripts fill
-        known = {wanted.key(entry.url or "", base) for entry in entries}
-        entries += [entry for entry in cards.from_data(posts, wanted) if wanted.key(entry.url or "", base) not in known]
-    entries = [_named(entry) for entry in entries]
+    found = links.links(root, wanted, wanted.base(root))
+    too_many = len(found) > MAX_ENTRIES
+    entries = [*cards.entries(root, dict(islice(found.items(), MAX_ENTRIES)), posts, wanted)]
+    if len(entries) < MIN_MARKUP:
+        entries += [entry for entry in cards.from_data(posts, wanted) if entry.url not in {known.url for known in entries}]
     if not entries:
-        raise ParseError("layout_changed", f"{url} {_nothing(tree, wanted)}")
+        raise ParseError("layout_changed", f"{url} {_nothing(root, wanted)}")
     if sum(entry.title == entry.url for entry in entries) > len(entries) / 2:
         raise ParseError("layout_changed", f"{url} lists {len(entries)} links and hardly any title; its cards are built otherwise now")
-    too_many = len(entries) > MAX_ENTRIES or links.overflows(found)
     problem = "too_large" if len(body) > MAX_BODY else "too_many_items" if too_many else None
     return Parsed(tuple(entries[:MAX_ENTRIES]), problem=problem)
 
 
+def _listed(cursor: str | None, wanted: str) -> int:
+    """How many articles the page listed last time; 0 when it was never read, or read for other links."""
+    try:
+        known = json.loads(cursor or "{}")
+        return int(known["count"]) if known.get("links") == wanted else 0
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return 0
+
+
+def _waited(state: State) -> bool:
+    return state.fails >= PATIENCE and (state.last_error or "").startswith("layout_changed")
+
+
+def _fingerprint(response: Response) -> str:
+    return hashlib.sha256(_BUILD.sub(b"", response.body)).hexdigest()[:32]
+
+
+# -- what is no list --------------------------------------------------------------------------------
+
+
+def _no_list(root: links.Element) -> str:
+    """What a page says of itself when it is not the list; "" for a list."""
+    for element in islice(root.iter("title", "h1"), 3):
+        words = links.text_of(element)
+        if _CHALLENGE.match(words):
+            return f'answered with a challenge for browsers ("{text.one_line(words, 60)}"), not with the list'
+        if _GONE.match(words):
+            return f'says "{text.one_line(words, 60)}" although the server calls that a success'
+    return ""
+
+
+def _nothing(root: links.Element, wanted: links.Pattern) -> str:
+    words = links.text_of(root)
+    if _SCRIPT_ONLY.search(words):
+        return "shows its list to browsers with JavaScript only now"
+    return f"lists no link that fits {wanted.described or 'links'}; it was redesigned, or `links` of the source should say something else"

@@ -61,6 +61,7 @@ class Sign:
     reason: tuple[str, ...]
     title: str
     url: str | None
+    source: str
     story: int | None
 
 
@@ -218,14 +219,15 @@ def _labs(db: sqlite3.Connection, stories: str) -> dict[tuple[int, str], dict[st
 def signs(db: sqlite3.Connection) -> list[Sign]:
     """Return every event that stands, in the order in which they were found."""
     rows = db.execute(
-        """SELECT watch, watch_events.item, lab, rung, at, found_at, quiet OR backlog AS quiet, reason, title, url, story FROM watch_events
-        JOIN items ON items.id = watch_events.item LEFT JOIN story_items ON story_items.item = watch_events.item
+        """SELECT watch, watch_events.item, lab, rung, at, found_at, quiet OR backlog AS quiet, reason, items.title, items.url,
+          sources.title AS source, story FROM watch_events
+        JOIN items ON items.id = watch_events.item JOIN sources ON sources.id = items.source LEFT JOIN story_items ON story_items.item = watch_events.item
         WHERE withdrawn_at IS NULL ORDER BY found_at, quiet DESC, at, watch_events.item, lab"""
     )
     return [
         Sign(
             row["watch"], row["item"], row["lab"], row["rung"], row["at"], row["found_at"], bool(row["quiet"]), tuple(json.loads(row["reason"])),
-            row["title"], row["url"], row["story"],
+            row["title"], row["url"], row["source"], row["story"],
         )
         for row in rows
     ]  # fmt: skip

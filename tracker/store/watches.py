@@ -11,7 +11,7 @@ from dataclasses import asdict
 from tracker.store.items import IDS_PER_DAY
 from tracker.types import Event, Facts, Watch
 
-__all__ = ["archive", "done", "events", "save", "sync", "waiting"]
+__all__ = ["archive", "done", "events", "facts", "save", "sync", "waiting"]
 
 
 def sync(db: sqlite3.Connection, watches: Iterable[Watch], now: str) -> set[str]:
@@ -36,11 +36,14 @@ def waiting(db: sqlite3.Connection, now: str, limit: int) -> list[Facts]:
 
 
 def archive(db: sqlite3.Connection, watches: Sequence[Watch], after: int, limit: int) -> list[Facts]:
-    """Return what is known of the stored items that watches could concern, by topic or by the words of their phrases, beyond an id."""
+    """Return what is known of the stored items beyond an id that watches could concern: by topic, by the words of their phrases."""
     topics = sorted({topic for w in watches for topic in w.topics})
     words = [" AND ".join(f'"{word}"' for word in _words(phrase)) for w in watches for phrase in w.phrases]
     values: dict[str, object] = {"after": after, "limit": limit, "topics": json.dumps(topics)}
     found = "SELECT item FROM item_topics WHERE tier = 'confident' AND topic IN (SELECT value FROM json_each(:topics)) AND item > :after"
+    # What answered the question as it stood before must be looked at again, or an edit could not take it back.
+    values["watches"] = json.dumps([w.id for w in watches])
+    found += " UNION SELECT item FROM watch_events WHERE watch IN (SELECT value FROM json_each(:watches)) AND item > :after"
     if words:
         values["match"] = " OR ".join(f"({every})" for every in words if every)
         found += " UNION SELECT rowid FROM texts_fts WHERE texts_fts MATCH :match AND rowid > :after"
@@ -102,6 +105,11 @@ def events(db: sqlite3.Connection) -> dict[str, list[Event]]:
             Event(row["watch"], row["item"], row["lab"], row["rung"], row["at"], row["score"], tuple(json.loads(row["reason"])))
         )
     return found
+
+
+def facts(db: sqlite3.Connection, ids: Sequence[int]) -> list[Facts]:
+    """Return what is known of items, texts included: ask for a batch, not for an archive."""
+    return _facts(db, ids)
 
 
 def _facts(db: sqlite3.Connection, ids: Sequence[int]) -> list[Facts]:

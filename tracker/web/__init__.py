@@ -3,8 +3,8 @@
 in   requests; a database of ours among those that Datasette serves
 out  pages from templates, and the request policy around every answer
 knows no network, no model; it never polls, tags or migrates. Without a database of ours it leaves ``/`` to Datasette.
-Uses only hooks that Datasette 0.65 and 1.0 share. ``front`` makes the page, ``queries`` holds its SQL, ``metadata`` and ``serve``
-are what ``tracker serve`` adds.
+Uses hooks that Datasette 0.65 and 1.0 share, and ``canned_queries``, which 1.0 no longer calls. ``front`` makes the page, ``queries``
+holds its SQL, ``metadata`` and ``serve`` are what ``tracker serve`` adds.
 """
 
 from __future__ import annotations
@@ -104,10 +104,19 @@ async def _front_page(datasette: Any, request: Any, send: Any) -> Any:
         return await IndexView.as_view(datasette)(request, send)
     if request.method not in ("GET", "HEAD"):
         return Response.text("This page is only for reading.", status=405, headers={"Allow": "GET, HEAD"})
-    await datasette.ensure_permissions(request.actor, [("view-database", database.name), "view-instance"])
+    await _ensure_may_view(datasette, request.actor, database.name)
     status, context = await _context(datasette, database, request)
     html = await datasette.render_template("tracker/front.html", context, request=request)
     return Response.html(html, status=status, headers={"content-security-policy": policy.STRICT, "cache-control": "no-cache"})
+
+
+async def _ensure_may_view(datasette: Any, actor: Any, name: str) -> None:
+    if hasattr(datasette, "ensure_permissions"):
+        await datasette.ensure_permissions(actor, [("view-database", name), "view-instance"])
+    else:  # Datasette 1.0
+        from datasette.resources import DatabaseResource
+
+        await datasette.ensure_permission(action="view-database", resource=DatabaseResource(name), actor=actor)
 
 
 async def _context(datasette: Any, database: Any, request: Any) -> tuple[int, dict[str, Any]]:

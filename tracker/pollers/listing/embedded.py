@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tracker.pollers import days
+from tracker.pollers.listing import days
 
 __all__ = ["Post", "posts"]
 

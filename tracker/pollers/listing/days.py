@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 
-__all__ = ["Found", "find", "heading", "whole", "with_year"]
+__all__ = ["AROUND", "Found", "find", "heading", "whole", "with_year"]
 
 _NAMES = "jan feb mar apr may jun jul aug sep oct nov dec".split()
 _MONTH = (
@@ -32,7 +32,8 @@ _FORMS = tuple(
     )
 )
 _WEEKDAY = re.compile(r"(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\.?,?\s", re.IGNORECASE)
-_AROUND = " \t\r\n\xa0·•|/,;:–—-"
+# What stands between a date and its neighbours.
+AROUND = " \t\r\n\xa0·•|/,;:–—-"
 _HEADING = re.compile(rf"(?:{_MONTH}\s{{0,3}},?\s{{0,3}})?{_YEAR}", re.IGNORECASE)
 _NO_YEAR = tuple(re.compile(form, re.IGNORECASE) for form in (rf"{_MONTH}\s{{0,3}}{_DAY}", rf"{_DAY}\s{{0,3}}{_MONTH}"))
 
@@ -57,20 +58,20 @@ def whole(text: str) -> str | None:
     """
     if len(text) > 60:
         return None
-    text = _WEEKDAY.sub("", text.strip(_AROUND), count=1)
+    text = _WEEKDAY.sub("", text.strip(AROUND), count=1)
     first = next(find(text), None)
     return first[2] if first and first[:2] == (0, len(text)) else None
 
 
 def heading(text: str) -> str | None:
     """Return the text if it is a year, or a month with its year, and nothing else: what stands above the posts of that time."""
-    text = text.strip(_AROUND)
+    text = text.strip(AROUND)
     return text if len(text) <= 20 and _HEADING.fullmatch(text) else None
 
 
 def with_year(text: str, above: str) -> str | None:
     """Return the instant of a day without a year (``25 Jul``) that stands under a heading with one."""
-    text, match = text.strip(_AROUND), _HEADING.fullmatch(above)
+    text, match = text.strip(AROUND), _HEADING.fullmatch(above)
     for form in _NO_YEAR if match and len(text) <= 20 else ():
         if (found := form.fullmatch(text)) and match:
             return _at(int(match["year"]), _number(found["month"]), int(found["day"]))

@@ -1,0 +1,185 @@
+"""Stories: what joins two items, what never does, and that the order of arrival does not matter."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import sqlite3
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import pytest
+
+from tracker import group
+from tracker.store import items, sources, tags, transaction
+from tracker.types import Candidate, Entry, Item, Source
+
+NOW = datetime(2026, 6, 14, 20, tzinfo=UTC)
+LAB = Source("lab", "feed", "https://lab.example.org/feed", "Lab", lab=None, origin="official")
+ARXIV = Source("arxiv", "arxiv", "https://export.arxiv.org/api/query?search_query=cat:cs.AI", "arXiv", origin="paper")
+PRESS = Source("press", "feed", "https://press.example.org/feed", "Press")
+
+
+def item(number: int, title: str, *, key: str = "", url: str | None = None, day: str = "2026-06-12") -> Item:
+    """An item as stored."""
+    key = key or f"url:https://a.example.org/{number}"
+    return Item(
+        number, key, "lab", url or key.removeprefix("url:"), title, published_at=f"{day}T08:00:00Z", first_seen_at=f"{day}T09:00:00Z"
+    )
+
+
+PAPER = item(1, "Agents that learn on the job from deployment feedback", key="arxiv:2606.01234", url="https://arxiv.org/abs/2606.01234")
+POST = item(2, "Our agents now learn on the job")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "link", "joined"),
+    [
+        pytest.param(POST, PAPER, "arxiv:2606.01234", True, id="a post that links to its paper and shares words"),
+        pytest.param(PAPER, POST, "arxiv:2606.01234", True, id="a paper that comes after the post that links to it"),
+        pytest.param(POST, PAPER, "", False, id="shared words without a link"),
+        pytest.param(item(3, "Quarterly results and new offices"), PAPER, "arxiv:2606.01234", False, id="a link without shared words"),
+        pytest.param(item(3, "Agents learn on the job"), POST, "url:x", False, id="a post that links to another post"),
+        pytest.param(item(3, "Agents that learn on the job"), item(4, "Agents That Learn – on the Job!"), "", True, id="the same title"),
+        pytest.param(
+            item(3, "Agents that learn"), item(4, "Agents that learn", day="2026-06-02"), "", False, id="the same title, ten days later"
+        ),
+        pytest.param(item(3, "Announcements"), item(4, "Announcements"), "", False, id="a title that names nothing"),
+        pytest.param(
+            item(3, "Elevated errors on the API"), item(4, "Elevated errors on the API"), "", False, id="two incidents, one title"
+        ),
+        pytest.param(item(3, "v2.1.44"), item(4, "v2.1.44"), "", False, id="a version is a story of its own"),
+        pytest.param(item(3, "AI agents weekly: what happened"), item(4, "AI agents weekly: what happened"), "", False, id="a digest"),
+        pytest.param(
+            item(3, "Agents that learn on the job, part 2"), PAPER, "arxiv:2606.01234", True, id="a number on one side only says nothing"
+        ),
+        pytest.param(item(3, "Model 4.6 learns on the job"), item(4, "Model 4.5 learns on the job"), "", False, id="another version"),
+        pytest.param(
+            item(3, "Agents that learn on the job, now available in Studio"),
+            PAPER,
+            "arxiv:2606.01234",
+            False,
+            id="available somewhere else",
+        ),
+    ],
+)
+def test_what_joins_two_items(one: Item, other: Item, link: str, joined: bool) -> None:
+    decision = group.decide(one, [Candidate(other, 7, 1, link, links_from_item=bool(link))])
+    assert (decision.story == 7) is joined
+    assert decision.evidence
+
+
+def test_one_bridge_does_not_join_a_story_of_many() -> None:
+    title = "Agents that learn on the job"
+    alike = Candidate(item(1, title), 7, story_size=3)
+    assert group.decide(item(9, title), [alike]).story is None
+    assert group.decide(item(9, title), [alike, Candidate(item(2, title), 7, story_size=3)]).story == 7
+
+
+def test_the_reason_is_told_in_words() -> None:
+    decision = group.decide(POST, [Candidate(PAPER, 7, 1, "arxiv:2606.01234", links_from_item=True)])
+    assert decision.evidence == "links to arxiv:2606.01234; 3 shared title words: agent, job, learn"
+
+
+# -- in the database --------------------------------------------------------------------------------
+
+WEEK = [
+    (
+        ARXIV,
+        Entry(
+            "Agents that learn on the job",
+            "https://arxiv.org/abs/2606.01234",
+            published_at="2026-06-11T08:00:00Z",
+            own_key="arxiv:2606.01234",
+        ),
+    ),
+    (
+        LAB,
+        Entry(
+            "Our agents learn on the job", "https://lab.example.org/job", published_at="2026-06-12T08:00:00Z", links=("arxiv:2606.01234",)
+        ),
+    ),
+    (PRESS, Entry("Our agents learn on the job", "https://press.example.org/1", published_at="2026-06-12T10:00:00Z")),
+    (PRESS, Entry("A chip factory opens", "https://press.example.org/2", published_at="2026-06-12T11:00:00Z")),
+    (
+        PRESS,
+        Entry(
+            "Import AI 512: agents and jobs",
+            "https://press.example.org/3",
+            published_at="2026-06-13T11:00:00Z",
+            links=("arxiv:2606.01234",),
+        ),
+    ),
+]
+
+
+def stored(db: sqlite3.Connection, order: Sequence[int]) -> None:
+    """The week, its sources answering in this order."""
+    with transaction(db):
+        sources.sync(db, [LAB, ARXIV, PRESS], "2026-06-01T00:00:00Z")
+        for index in order:
+            source, entry = WEEK[index]
+            items.save(db, source, [entry], now="2026-06-14T06:00:00Z", first=False, old_before=None)
+        for waiting in items.pending(db, "tag", "2026-06-14T06:00:00Z", 100):
+            tags.save(db, waiting, [], [], tags.Signals(str(waiting.origin)), registry="r", now="2026-06-14T06:00:00Z", done=True)
+
+
+def told(db: sqlite3.Connection) -> set[tuple[str, str, frozenset[str]]]:
+    """Each story: lead, title, members."""
+    rows = db.execute(
+        """SELECT stories.id, lead.key, stories.title, items.key AS member FROM stories JOIN items AS lead ON lead.id = lead_item
+        JOIN story_items ON story = stories.id JOIN items ON items.id = item ORDER BY stories.id"""
+    ).fetchall()
+    return {(group_[0]["key"], group_[0]["title"], frozenset(row["member"] for row in group_)) for group_ in _by_story(rows)}
+
+
+def _by_story(rows: list[sqlite3.Row]) -> list[list[sqlite3.Row]]:
+    return [list(members) for _, members in itertools.groupby(rows, key=lambda row: row[0])]
+
+
+def test_the_week_has_its_stories_with_the_lab_in_the_lead(db: sqlite3.Connection) -> None:
+    stored(db, range(5))
+    assert sum(result.joined for result in group.group(db, now=NOW)) == 2
+    assert ("url:https://lab.example.org/job", "Our agents learn on the job", frozenset(
+        {"arxiv:2606.01234", "url:https://lab.example.org/job", "url:https://press.example.org/1"}
+    )) in told(db)  # fmt: skip
+    assert len(told(db)) == 3
+    assert db.execute("SELECT items, sources FROM stories ORDER BY items DESC LIMIT 1").fetchone()[:] == (3, 3)
+    assert db.execute("SELECT stage, count(*) FROM pending GROUP BY stage").fetchall()[0][:] == ("watch", 5)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_stories_are_the_same_whatever_order_sources_answered_in(
+    db: sqlite3.Connection, seed: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    from tracker import store
+
+    other = store.open(tmp_path_factory.mktemp("other") / "data" / "tracker.db", write=True)
+    stored(db, range(5))
+    stored(other, random.Random(seed).sample(range(5), 5))
+    list(group.group(db, now=NOW))
+    list(group.group(other, now=NOW))
+    assert told(db) == told(other)
+
+
+def test_a_story_found_a_day_later_takes_the_new_item_in(db: sqlite3.Connection) -> None:
+    stored(db, [0])
+    list(group.group(db, now=NOW))
+    stored(db, [1])
+    (result,) = group.group(db, now=NOW)
+    assert result.joined == 1
+    assert db.execute("SELECT title FROM stories").fetchone()[0] == "Our agents learn on the job"
+
+
+def test_what_lies_more_than_two_weeks_apart_is_never_looked_at(db: sqlite3.Connection) -> None:
+    stored(db, [0])
+    list(group.group(db, now=NOW))
+    late = Entry(
+        "Our agents learn on the job", "https://lab.example.org/late", published_at="2026-07-20T08:00:00Z", links=("arxiv:2606.01234",)
+    )
+    with transaction(db):
+        items.save(db, LAB, [late], now="2026-07-20T09:00:00Z", first=False, old_before=None)
+        (waiting,) = items.pending(db, "tag", "2026-07-21T00:00:00Z", 9)
+        tags.save(db, waiting, [], [], tags.Signals("official"), registry="r", now="2026-07-20T09:00:00Z", done=True)
+    (result,) = group.group(db, now=datetime(2026, 7, 20, 10, tzinfo=UTC))
+    assert result.joined == 0

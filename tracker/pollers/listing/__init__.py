@@ -1,0 +1,1 @@
+"""What ``page`` is made of: ``links`` finds the articles, ``cards`` reads what stands around each, ``embedded`` the data in scripts, ``days`` dates."""
