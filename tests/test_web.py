@@ -224,6 +224,17 @@ def test_the_list_narrows(path: Path, query: str, shown: list[str], hidden: list
     assert not any(words in main for words in hidden), main
 
 
+@pytest.mark.parametrize(
+    "query", ["", "topic=drift", "lab=openai", "lab=openai&relation=about", "topic=drift&lab=google", "topic=memory&lab=google"]
+)
+def test_the_data_of_a_list_are_its_items(path: Path, query: str) -> None:
+    (page,) = get(path, f"/?{query}")
+    address = unescape(re.findall(r'href="([^"]+\.json[^"]*)">JSON</a>', page.text)[0])
+    (data,) = get(path, f"{address}{'&' if '?' in address else '?'}_shape=array")
+    listed = {unescape(title) for title in re.findall(r"<h3><a [^>]*>([^<]+)</a>", page.text)}
+    assert listed == {row["title"] for row in data.json()}
+
+
 def test_hostile_parameters_are_neither_errors_nor_echoed(path: Path) -> None:
     urls = [f"/?{name}={quote(value)}" for name in ("topic", "lab", "relation", "before", "x") for value in HOSTILE]
     for url, response in zip(urls, get(path, *urls), strict=True):
@@ -392,6 +403,7 @@ def test_every_question_answers_odd_input(path: Path, name: str) -> None:
         ("papers_by_lab?lab=google", ["A paper on drift"]),
         ("papers_by_lab?lab=openai", []),
         ("topic_and_lab?topic=drift&lab=openai&relation=by", ["Agents that remember"]),
+        ("topic_and_lab?topic=&lab=openai&relation=about", ["Hostile"]),
         ("search?text=self-improvement", ["Agents that remember"]),
         ("search?text=C%2B%2B+drifting", ["Agents that remember"]),
         ("search?text=drift", ["A paper on drift", "Agents that remember"]),

@@ -34,7 +34,7 @@ NOTIFIERS = ("smtp", "file")
 # What each table may hold. Of [feeds.<id>]: the keys of every kind of source, then those of one kind.
 _TRACKER_KEYS: Mapping[str, type] = {"contact": str, "every": str, "public_url": str}
 _COMMON_KEYS = {"kind": str, "url": str, "title": str, "lab": str, "role": str, "origin": str, "every": str, "enabled": bool}
-KINDS: Mapping[str, Mapping[str, type]] = {"feed": {}, "arxiv": {"query": str, "first": str}}
+KINDS: Mapping[str, Mapping[str, type]] = {"feed": {}, "arxiv": {"query": str, "first": str}, "page": {"links": str}}
 _TOPIC_KEYS = {"title": str, "description": str, "include": list, "exclude": list, "threshold": float, "enabled": bool}
 _LAB_LISTS = ("aliases", "affiliations", "emails", "hosts", "github", "hf", "names", "products", "weak")
 _LAB_KEYS = {"name": str, "kind": str, "country": str, "note": str, "parents": list, "enabled": bool} | dict.fromkeys(_LAB_LISTS, list)
@@ -241,6 +241,8 @@ def _source(table: Table, labs: set[str], default_every: int) -> Source:
         raise table.error(f'lab "{lab}" is not in the registry{nearest(lab, labs)}', "lab")
     natural = "paper" if kind == "arxiv" else "official" if lab else "press"
     options: dict[str, object] = {key: values[key] for key in KINDS[kind] if key in values}
+    if kind == "page":
+        _check_links(table)
     if "first" in options:
         options["first_s"] = table.span_s("first", 0)
     return Source(
@@ -254,6 +256,17 @@ def _source(table: Table, labs: set[str], default_every: int) -> Source:
         table.one_of("origin", ORIGINS, natural),
         options,
     )
+
+
+def _check_links(table: Table) -> None:
+    words = table.values.get("links", "").split()
+    if not any(not word.startswith("!") for word in words):
+        raise table.error('a page needs links: how the paths of its articles begin, like links = "/research/"', "links" if words else "")
+    for word in words:
+        if not re.fullmatch(r"(?:https?://[\w.-]+)?/\S*", word.removeprefix("!")):
+            raise table.error(
+                f'links: "{word}" must be the beginning of a path, like "/research/" (or of a whole URL on another host)', "links"
+            )
 
 
 def _checked_url(table: Table, key: str = "url") -> str:

@@ -45,6 +45,7 @@ DAYS = tuple(datetime(2026, 6, 8, 20, tzinfo=UTC) + timedelta(days=day) for day 
 NOW = DAYS[-1]  # the present of a demo database
 FAILURES: Mapping[tuple[str, str], int] = {("techmeme", "2026-06-11"): 404, ("claude-blog", "2026-06-14"): 404}  # (source, day): status
 
+_NAMING = (("polls", "error"), ("sources", "last_error"), ("runs", "summary"))  # where an address of the server can stand
 _TYPES = {".xml": "application/rss+xml", ".atom": "application/atom+xml", ".html": "text/html"}
 _ENTRY = re.compile(r"[ \t]*<(item|entry|article)[ >].*?</\1>\n?", re.DOTALL)
 _CHANGED = re.compile(r"<(?:pubDate|published|updated|atom:updated)>([^<]+)<|<time datetime=\"([^\"]+)\"")
@@ -61,6 +62,11 @@ class DemoResult:
     stories: int
     digests: int
     last_digest: Path | None = None
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the numbers, for ``--json``."""
+        facts = {"items": self.items, "stories": self.stories, "digests": self.digests}
+        return {**facts, "last_digest": str(self.last_digest) if self.last_digest else None, "last_run": self.summary.as_dict()}
 
 
 def config() -> Config:
@@ -90,7 +96,7 @@ def run(db: Path, told: Callable[[Any], None] | None = None) -> DemoResult:
         StoreError: ``db`` is there and is no demo database, or cannot be written.
     """
     if db.exists() and db.stat().st_size and not is_demo(db):
-        raise StoreError(f"{db} is not a demo database, so it is left as it is; name another file with --db FILE")
+        raise StoreError(f"{db} is not a demo database, so it is left as it is; move it away and start the demo again")
     real = config()
     with TemporaryDirectory(prefix="tracker-demo-") as folder:
         made, mails = Path(folder) / db.name, Path(folder) / "demo-digests"
@@ -100,7 +106,7 @@ def run(db: Path, told: Callable[[Any], None] | None = None) -> DemoResult:
         written = _place(made, mails, db)
     with closing(connect(db)) as done:
         items, stories = (done.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("items", "stories"))  # noqa: S608
-    return DemoResult(summary, items, stories, len(written), written[-1] if written else None)
+    return DemoResult(_real(summary, real, web.root), items, stories, len(written), written[-1] if written else None)
 
 
 # -- the documents (pure) ---------------------------------------------------------------------------
@@ -179,7 +185,7 @@ class _Answer(BaseHTTPRequestHandler):
         if not known:
             self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the base class
         """Say nothing: the walk tells."""
 
 
@@ -223,13 +229,23 @@ def _direct() -> Iterator[None]:
 
 def _on_loopback(real: Config, root: str, mails: Path) -> Config:
     """The configuration with our server in place of every host, and our folder in place of every recipient."""
-    asked = tuple(replace(source, url=f"{root}{_path(source)}{_query(source)}") for source in real.sources)
+    asked = tuple(
+        replace(source, url=f"{root}{_path(source)}{_query(source)}", options={**source.options, **_links(source)})
+        for source in real.sources
+    )
     return replace(real, sources=asked, digests=tuple(replace(plan, folder=str(mails)) for plan in real.digests))
 
 
 def _query(source: Source) -> str:
     query = urlsplit(source.url).query
     return f"?{query}" if query else ""
+
+
+def _links(source: Source) -> dict[str, object]:
+    """Which links of a listing are articles: those of the real host, which the page no longer comes from."""
+    host = "://".join(urlsplit(source.url)[:2])
+    words = str(source.options.get("links", "")).split()
+    return {"links": " ".join(f"{host}{word}" if word.startswith("/") else word for word in words)} if words else {}
 
 
 def _week(asked: Config, web: _Web, made: Path, told: Callable[[Any], None] | None) -> Summary:
@@ -245,11 +261,21 @@ def _finish(made: Path, real: Config, root: str) -> None:
     with closing(connect(made, write=True)) as db, transaction(db):
         db.execute("UPDATE runs SET version = version || ?, host = 'demo', pid = 0", (MARK,))
         for source in real.sources:
-            ours = (f"{root}{_path(source)}", source.url.partition("?")[0], source.id)
-            db.execute("UPDATE polls SET error = replace(error, ?, ?) WHERE source = ? AND error IS NOT NULL", ours)
-            db.execute("UPDATE sources SET last_error = replace(last_error, ?, ?) WHERE id = ? AND last_error IS NOT NULL", ours)
-        db.execute("UPDATE polls SET seconds = 0")
+            places = (f"{root}{_path(source)}", _address(source))
+            for table, column in _NAMING:
+                db.execute(f"UPDATE {table} SET {column} = replace({column}, ?1, ?2) WHERE instr({column}, ?1)", places)  # noqa: S608
+        db.execute("UPDATE polls SET seconds = 0")  # so that two demos are the same, byte for byte
         sources.sync(db, real.sources, iso(NOW))
+
+
+def _real(summary: Summary, real: Config, root: str) -> Summary:
+    """The summary with the real addresses in what failed."""
+    places = {source.id: (f"{root}{_path(source)}", _address(source)) for source in real.sources}
+    return replace(summary, polls=tuple(p if p.ok else replace(p, error=str(p.error).replace(*places[p.source])) for p in summary.polls))
+
+
+def _address(source: Source) -> str:
+    return source.url.partition("?")[0]
 
 
 def _place(made: Path, mails: Path, db: Path) -> list[Path]:

@@ -2,13 +2,13 @@
 
 in   what no digest of that name has told: stories with an item on a topic, rungs of watches that are new; the health of the sources
 out  a row in ``digests`` with what it tells, then the mail: prepared → sending → sent, each step a transaction
-refuses to know models and sources. Surprising: completeness comes from the ledger, not from the period, so a month of silence loses
-nothing; when nothing answered, no digest is written at all, and the next one says when that was.
+refuses to know models and sources; what a digest says is ``compose``. Surprising: completeness comes from the ledger, not from the
+period, so a month of silence loses nothing; when nothing answered, no digest is written, and the next one says when that was.
 
 ==================  ==================================================================================================
-fails before        the next run sends that very mail: stored text, same Message-ID, after 15 min doubling to a day
-killed while sent   it stays ``sending`` and is sent once more under the same Message-ID: never lost, one known repeat
-not yet sent        for a week no newer digest of that name is written: what comes on top waits, and is told in one
+it fails            a later run sends that very mail: stored text, same Message-ID, after 15 min, doubling to a day
+it is killed        it stays ``sending`` and is sent once more under the same Message-ID: never lost, one known repeat
+it is not yet sent  for a week no newer digest of that name is written: what comes on top waits, and is told in one
 ==================  ==================================================================================================
 """
 
@@ -18,16 +18,263 @@ import hashlib
 import re
 import socket
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from tracker import notifiers
 from tracker.clock import iso, parse
+from tracker.compose import Digest, Matter, Move, Story, compose
 from tracker.config import Config
-from tracker.letter import Caps, Letter, Matter, Move, Story, letter
 from tracker.notifiers import Mail, MailError, Outcome
 from tracker.store import digests, transaction, watches
-from tracker.store.digests import Sign, Told
+from tracker.store.digests import Sign
 from tracker.types import DigestPlan, Watch
-from tracker.watch import RUNGS, board, rung_of
+from tracker.watch import RUNGS, Status, board, rung_of
+
+__all__ = ["Digest", "Sent", "as_file", "compose", "digest", "is_due", "moves", "next_try", "preview"]
+
+FIRST_PERIOD = timedelta(days=14)  # a digest added later begins with a fortnight, not with the archive
+FIRST_WAIT, LAST_WAIT = timedelta(minutes=15), timedelta(days=1)
+PATIENCE = timedelta(days=7)  # an unsent digest holds back the next one so long
+_FACTS = 200  # items a query: texts come along, ≤ 20 kB each
+_NOT_YET, _REFUSED = "not yet ", "refused "  # how a line of digests.error begins, which names a recipient
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What became of a digest. ``status``: sent, prepared (not sent, or ``error`` says why), held (none was written, and why)."""
+
+    name: str
+    status: str
+    subject: str = ""
+    error: str | None = None
+
+
+# -- decisions (pure) -------------------------------------------------------------------------------
+
+
+def is_due(at: str, last: Sequence[str], begin: str, now: datetime) -> bool:
+    """Return whether a digest is to be written: once a UTC day, once a week from Monday on, or once a run.
+
+    Days are those of UTC, so a change of clocks skips none and doubles none. A Monday without a run is made up for on the next day.
+
+    Args:
+        last: up to when each digest of that name told.
+        begin: where the first one began or would begin.
+    """
+    if at == "run":
+        return iso(now) not in last
+    if at == "daily":
+        return iso(now)[:10] not in {stamp[:10] for stamp in last}
+    monday = iso(now - timedelta(days=now.weekday()))[:10]
+    told = any(monday <= stamp[:10] <= iso(now)[:10] for stamp in last)
+    return not told and (now.weekday() == 0 or (begin < monday))
+
+
+def next_try(tries: int, now: datetime) -> datetime:
+    """Return when an attempt is made again, after so many."""
+    return now + min(FIRST_WAIT * (1 << min(tries - 1, 10)), LAST_WAIT)
+
+
+def moves(
+    states: Sequence[tuple[Watch, Status, Set[tuple[int, str]]]], signs: Sequence[Sign], told: Mapping[str, Set[str]]
+) -> tuple[list[Move], list[tuple[str, str]]]:
+    """Return the rungs that are new, and those that are known without having been news, as (watch, key).
+
+    Args:
+        states: the board: the events that count as (item, lab).
+        signs: in the order in which they were found; the first of a rung decides whether it is news.
+    """
+    news: list[Move] = []
+    silent: list[tuple[str, str]] = []
+    for watch, status, counted in states:
+        first: dict[str, Sign] = {}
+        for sign in (s for s in signs if s.watch == watch.id and (s.item, s.lab) in counted):
+            first.setdefault(_key(watch, sign.rung, sign.lab), sign)
+        known = told.get(watch.id, frozenset()) | {key for key, sign in first.items() if sign.quiet}
+        silent += [(watch.id, key) for key, sign in first.items() if sign.quiet and key not in told.get(watch.id, ())]
+        state = f"Day {status.day} of {status.of_days}." if status.state == "waiting" else ""
+        for key, sign in sorted(first.items(), key=lambda pair: (pair[1].lab if watch.first_per else "", RUNGS.index(pair[1].rung))):
+            if key not in known:
+                old = tuple(rung for rung in RUNGS if _key(watch, rung, sign.lab) in known)
+                news.append(Move(watch, sign, key, old, state))
+    return news, silent
+
+
+def _key(watch: Watch, rung: str, lab: str) -> str:
+    """A rung's name in the ledger: where each lab's first counts, each lab has its own rungs."""
+    return f"{rung} ({lab})" if watch.first_per == "lab" else rung
+
+
+def _outcome_told(outcome: Outcome, before: str | None) -> str | None:
+    """Who did not get a mail, a line each; refusals of earlier attempts stay. One line each, so that no server can forge another."""
+    lines = [line for line in (before or "").splitlines() if line.startswith(_REFUSED)]
+    lines += [f"{_REFUSED}{who}: {why}" for who, why in outcome.refused.items()]
+    lines += [f"{_NOT_YET}{who}: {why}" for who, why in outcome.deferred.items()]
+    return "\n".join(lines) or None
+
+
+def _recipients(plan: DigestPlan, error: str | None) -> tuple[str, ...]:
+    """Who is still to get the mail: everybody, or those whom an earlier attempt left over."""
+    left = _left_over(error)
+    return tuple(who for who in plan.to if who in left) if left else plan.to
+
+
+def _left_over(error: str | None) -> list[str]:
+    return [line.removeprefix(_NOT_YET).partition(": ")[0] for line in (error or "").splitlines() if line.startswith(_NOT_YET)]
+
+
+# -- reading ----------------------------------------------------------------------------------------
+
+
+def _gather(db: sqlite3.Connection, config: Config, plan: DigestPlan, now: datetime) -> Matter:
+    first = digests.baseline(db, plan.name) is None
+    begin = _begin(db, plan, now)
+    period = (_period_from(db, plan, begin, now), iso(now))
+    due = digests.due(db, plan.name, begin, period[0][:10])
+    lines = digests.lines(db, due, (item for items in due.values() for item in items))
+    told = digests.told(db, plan.name, due)
+    rungs = _rungs(db, [line.item for story in lines.values() for line in story])
+    stories = []
+    for story, members in lines.items():
+        present = {rung for line in members for rung in rungs.get(line.item, ())}
+        stories.append(Story(story, tuple(members), tuple(rung for rung in RUNGS if rung in present), told.get(story)))
+    states = [(watch, status, {(event.item, event.lab) for event in events}) for watch, status, events in board(db, config, now)]
+    news, silent = moves(states, digests.signs(db), digests.told_watches(db, plan.name))
+    # The first digest's period begins with the first run itself, the others after the run that the last one told of.
+    after = iso(parse(period[0]) - timedelta(seconds=1)) if first else period[0]
+    return Matter(
+        plan, period, stories, news, silent, digests.health(db, after), {topic.id: topic.title for topic in config.topics},
+        {lab.id: lab.name for lab in config.labs}, len(config.watches), first, config.public_url,
+    )  # fmt: skip
+
+
+def _begin(db: sqlite3.Connection, plan: DigestPlan, now: datetime) -> str:
+    """From when on items count: the begin of the first digest, or of the one to be written."""
+    known = digests.baseline(db, plan.name)
+    return known or max(digests.first_run(db) or iso(now), iso(now - FIRST_PERIOD))
+
+
+def _period_from(db: sqlite3.Connection, plan: DigestPlan, begin: str, now: datetime) -> str:
+    """Up to when the last digest told; of a clock that ran ahead nothing is believed."""
+    start = max((stamp for stamp in digests.period_tos(db, plan.name) if stamp <= iso(now)), default=begin)
+    taken = digests.period_froms(db, plan.name)
+    while start in taken:
+        start = iso(parse(start) + timedelta(seconds=1))
+    return start
+
+
+def _rungs(db: sqlite3.Connection, items: Sequence[int]) -> dict[int, set[str]]:
+    """What kind of evidence each item is for the labs that it is by or about; press without a lab reports."""
+    found: dict[int, set[str]] = {}
+    for start in range(0, len(items), _FACTS):
+        for facts in watches.facts(db, items[start : start + _FACTS]):
+            labs = [lab for lab in (facts.by or facts.about) if not (facts.by or facts.about)[lab].startswith("parent of")]
+            rungs = {rung_of(facts, lab)[0] for lab in labs}
+            found[facts.item] = rungs or (set() if facts.origin == "paper" else {"reported"})
+    return found
+
+
+# -- the loop ---------------------------------------------------------------------------------------
+
+
+def digest(db: sqlite3.Connection, config: Config, *, now: datetime, send: bool = True) -> Iterator[Sent]:
+    """Send what is left over, then write and send what is due; yield a result for each digest that something happened to.
+
+    Args:
+        send: False only writes; the next run sends.
+    """
+    for plan in config.digests:
+        if send:
+            for row in digests.unsent(db, plan.name):
+                if (row["next_try_at"] or "") <= iso(now):
+                    yield _send(db, config, plan, row, now)
+        waits = any(row["created_at"] > iso(now - PATIENCE) for row in digests.unsent(db, plan.name))
+        if not waits and is_due(plan.at, digests.period_tos(db, plan.name), _begin(db, plan, now), now):
+            yield from _write(db, config, plan, now, send)
+
+
+def _write(db: sqlite3.Connection, config: Config, plan: DigestPlan, now: datetime, send: bool) -> Iterator[Sent]:
+    matter = _gather(db, config, plan, now)
+    written = _addressed(db, config, plan, compose(matter))
+    if matter.health.last_failed or (written.quiet and not matter.health.answered):
+        why = "no source answered in the last run" if matter.health.last_failed else "no source was asked since the last digest"
+        yield Sent(plan.name, "held", error=f"{why}: no digest is written that could not know what it left out; the next one says so")
+        return
+    with transaction(db):
+        mail = (written.subject, written.text, written.html, written.message_id)
+        digests.prepare(db, plan.name, written.period, mail, written.items, written.watches)
+    if not send:
+        yield Sent(plan.name, "prepared", written.subject)
+        return
+    yield _send(db, config, plan, digests.unsent(db, plan.name)[-1], now)
+
+
+def _send(db: sqlite3.Connection, config: Config, plan: DigestPlan, row: sqlite3.Row, now: datetime) -> Sent:
+    """One attempt. Whatever stops it between the two transactions leaves the row ``sending``: it is sent once more."""
+    again = iso(next_try(row["tries"] + 1, now))
+    with transaction(db):
+        digests.send(db, row["id"])
+    try:
+        outcome = notifiers.load(plan.via).send(_mail(config, plan, row, row["error"]), {"folder": plan.folder})
+    except MailError as problem:
+        kept = _outcome_told(Outcome(deferred=dict.fromkeys(_left_over(row["error"]), str(problem))), row["error"])
+        with transaction(db):
+            digests.fail(db, row["id"], kept or str(problem), again)
+        return Sent(plan.name, "prepared", row["subject"], str(problem))
+    error = _outcome_told(outcome, row["error"])
+    with transaction(db):
+        if outcome.deferred:
+            digests.fail(db, row["id"], error or "", again)
+        else:
+            digests.sent(db, row["id"], iso(now), error)
+    return Sent(plan.name, "prepared" if outcome.deferred else "sent", row["subject"], error)
+
+
+def preview(db: sqlite3.Connection, config: Config, now: datetime, name: str | None = None) -> Digest:
+    """Return the digest that would be written now (of the first plan, if none is named). Reads only."""
+    plan = next((plan for plan in config.digests if name in (None, plan.name)), DigestPlan(name or "daily", ()))
+    return _addressed(db, config, plan, compose(_gather(db, config, plan, now)))
+
+
+def as_file(written: Digest, config: Config, kind: str) -> str:
+    """Return a digest as a file of a kind: ``html``, ``eml``, or anything else for plain text."""
+    if kind != "eml":
+        return written.html if kind == "html" else written.text
+    plan = next((plan for plan in config.digests if plan.name == written.name), DigestPlan(written.name, ()))
+    said = (written.subject, written.text, written.html, written.message_id, written.period[1])
+    mail = _mail(config, plan, dict(zip(("subject", "text", "html", "message_id", "created_at"), said, strict=True)))
+    return notifiers.message(mail, mail.to[0] if mail.to else None).as_bytes().decode("utf-8", "replace").replace("\r\n", "\n")
+
+
+# -- addresses --------------------------------------------------------------------------------------
+
+
+def _mail(config: Config, plan: DigestPlan, row: Mapping[str, str] | sqlite3.Row, error: str | None = None) -> Mail:
+    sender = _sender(config, plan)
+    contact = config.contact if _is_address(config.contact) else sender
+    page = config.public_url
+    one_click = f"{page}/-/unsubscribe/{notifiers.slug(plan.name)}" if page and page.startswith("https://") else None
+    return Mail(
+        plan.name, _recipients(plan, error), sender, row["subject"], row["text"], row["html"], row["message_id"], row["created_at"],
+        str(contact), one_click,
+    )  # fmt: skip
+
+
+def _addressed(db: sqlite3.Connection, config: Config, plan: DigestPlan, written: Digest) -> Digest:
+    """With its Message-ID: of the plan, the period and this database, so that the same digest always has the same."""
+    identity = f"{plan.name}|{written.period[0]}|{digests.first_run(db)}"
+    mark = hashlib.sha256(identity.encode()).hexdigest()[:24]
+    return replace(written, message_id=f"<{mark}.{notifiers.slug(plan.name)}@{_sender(config, plan).rpartition('@')[2]}>")
+
+
+def _sender(config: Config, plan: DigestPlan) -> str:
+    if plan.sender or _is_address(config.contact):
+        return str(plan.sender or config.contact)
+    host = socket.gethostname()
+    return f"tracker@{host if re.fullmatch(r'[A-Za-z0-9.-]+', host) else 'localhost'}"
+
+
+def _is_address(contact: str | None) -> bool:
+    return bool(re.fullmatch(r"[^\s@<>,;\"]+@[^\s@<>,;\"]+", contact or ""))

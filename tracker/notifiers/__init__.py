@@ -34,7 +34,7 @@ class MailError(TrackerError):
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """A digest on its way. ``date`` is UTC text, ``contact`` a mail address, ``one_click`` an https address that unsubscribes (RFC 8058)."""
+    """A digest on its way. ``date`` is UTC text, ``contact`` a mail address, ``one_click`` an https address that takes RFC 8058's POST."""
 
     name: str
     to: tuple[str, ...]

@@ -123,11 +123,11 @@ def wrapped(value: str, first: str = "", rest: str | None = None) -> str:
 
 @functools.cache
 def _templates() -> Environment:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=lambda name: bool(name and name.endswith(".html")),
+        autoescape=select_autoescape(["html"], default=False),  # all of HTML, nothing of the text part
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=StrictUndefined,

@@ -100,7 +100,7 @@ def relay(environ: Mapping[str, str]) -> Relay:
         parts = urlsplit(given)
         how, host, port, user, secret = parts.scheme, parts.hostname, parts.port, parts.username, parts.password
     except ValueError:
-        how = host = port = user = secret = None
+        how, host, port, user, secret = "", None, None, None, None
     if how not in _PORTS or not host:
         raise MailError(f"TRACKER_SMTP_URL is not the address of a mail server; write {_FORMS}")
     if secret is not None:
@@ -127,13 +127,16 @@ def _password(environ: Mapping[str, str]) -> str:
         return password
     path = environ.get("TRACKER_SMTP_PASSWORD_FILE")
     if not path:
-        raise MailError("TRACKER_SMTP_URL names a user; set TRACKER_SMTP_PASSWORD, or TRACKER_SMTP_PASSWORD_FILE to a file that only you can read")
+        raise MailError(
+            "TRACKER_SMTP_URL names a user; set TRACKER_SMTP_PASSWORD, or TRACKER_SMTP_PASSWORD_FILE to a file only you can read"
+        )
     try:
         if os.name == "posix" and stat.S_IMODE(Path(path).stat().st_mode) & 0o077:
             raise MailError(f"{path} can be read by others; run `chmod 600 {path}`")
         return Path(path).read_text(encoding="utf-8").strip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise MailError(f"{path}, named in TRACKER_SMTP_PASSWORD_FILE, cannot be read ({getattr(error, 'strerror', None) or 'not text'})") from None
+        cause = getattr(error, "strerror", None) or "not text"
+        raise MailError(f"{path}, named in TRACKER_SMTP_PASSWORD_FILE, cannot be read ({cause})") from None
 
 
 # -- the connection ---------------------------------------------------------------------------------

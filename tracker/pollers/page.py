@@ -31,16 +31,20 @@ MAX_ENTRIES = 3_000
 MIN_MARKUP = 3  # articles in the markup; with less (a hero) the page is filled by scripts, and its data is read as well
 
 # What changes with every build or visit of a page and says nothing: the tags that load scripts, styles and icons, tokens, build ids.
-_BUILD = re.compile(rb'<(?:script|link|meta)\b[^>]{0,2000}>|"buildId":\s?"[^"]{0,200}"|<!--[^>]{0,500}-->|\bnonce="[^"]{0,200}"', re.IGNORECASE)
+_BUILD = re.compile(
+    rb'<(?:script|link|meta)\b[^>]{0,2000}>|"buildId":\s?"[^"]{0,200}"|<!--[^>]{0,500}-->|\bnonce="[^"]{0,200}"', re.IGNORECASE
+)
 
 # How a page looks that is not the page: its <title> or <h1> begins so.
 _GONE = re.compile(
-    r"(?:error\s)?404\b|(?:error:?\s)?(?:page|site|content)?\s?not found\b|(?:this|the|that) page (?:can.?t|could not|does not|doesn.?t|isn.?t)\b"
-    r"|oops\b|access denied\b|forbidden\b|(?:under|scheduled) maintenance\b|internal server error\b|service unavailable\b",
+    r"(?:error\s)?404\b|(?:error:?\s)?(?:page|site|content)?\s?not found\b"
+    r"|(?:this|the|that) page (?:can.?t|could not|does not|doesn.?t|isn.?t)\b|oops\b|access denied\b|forbidden\b"
+    r"|(?:under|scheduled) maintenance\b|internal server error\b|service unavailable\b",
     re.IGNORECASE,
 )
 _CHALLENGE = re.compile(
-    r"just a moment|checking your browser|verify(?:ing)? (?:that )?you are (?:a )?human|attention required|one moment, please", re.IGNORECASE
+    r"just a moment|checking your browser|verify(?:ing)? (?:that )?you are (?:a )?human|attention required|one moment, please",
+    re.IGNORECASE,
 )
 _SCRIPT_ONLY = re.compile(r"(?:enable|requires?|need|turn on|without)\W{1,3}(?:to enable )?javascript", re.IGNORECASE)
 
@@ -83,18 +87,17 @@ def read(body: bytes, source: Source, url: str, charset: str | None) -> Parsed:
     if root is None:
         raise ParseError("layout_changed", f"{url} answered with nothing that could be read as a page")
     posts = embedded.posts(links.take_scripts(root))
-    if problem := _no_list(root):
-        raise ParseError("layout_changed", f"{url} {problem}")
-    found = links.links(root, wanted, wanted.base(root))
-    too_many = len(found) > MAX_ENTRIES
-    entries = [*cards.entries(root, dict(islice(found.items(), MAX_ENTRIES)), posts, wanted)]
+    if no_list := _no_list(root):
+        raise ParseError("layout_changed", f"{url} {no_list}")
+    found = links.links(root, wanted, wanted.base(root), MAX_ENTRIES + 1)
+    entries = [*cards.entries(root, found, posts, wanted)]
     if len(entries) < MIN_MARKUP:
-        entries += [entry for entry in cards.from_data(posts, wanted) if entry.url not in {known.url for known in entries}]
+        entries += cards.from_data(posts, wanted, found)
     if not entries:
         raise ParseError("layout_changed", f"{url} {_nothing(root, wanted)}")
     if sum(entry.title == entry.url for entry in entries) > len(entries) / 2:
         raise ParseError("layout_changed", f"{url} lists {len(entries)} links and hardly any title; its cards are built otherwise now")
-    problem = "too_large" if len(body) > MAX_BODY else "too_many_items" if too_many else None
+    problem = "too_large" if len(body) > MAX_BODY else "too_many_items" if len(entries) > MAX_ENTRIES else None
     return Parsed(tuple(entries[:MAX_ENTRIES]), problem=problem)
 
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from tracker.store.items import IDS_PER_DAY
 
 __all__ = [
-    "Health", "Line", "Sign", "Told", "baseline", "due", "fail", "first_run", "health", "lines", "period_froms", "period_tos", "prepare", "send",
-    "sent", "signs", "told", "told_watches", "unsent",
+    "Health", "Line", "Sign", "Told", "baseline", "due", "fail", "first_run", "health", "lines", "period_froms", "period_tos", "prepare",
+    "send", "sent", "signs", "told", "told_watches", "unsent",
 ]  # fmt: skip
 
 # The query starts from ids, which name the day: what an archive of years holds costs nothing. An item that comes on topic later than
@@ -78,7 +78,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How complete a digest can be. ``failing``: (source, last answer or None, error name); ``outages``: (when, asked, next answer or None)."""
+    """How complete a digest can be. ``failing``: (source, last answer, error name); ``outages``: (when, asked, next answer)."""
 
     asked: int = 0
     answered: int = 0
@@ -130,7 +130,8 @@ def due(db: sqlite3.Connection, name: str, since: str, day: str) -> dict[int, se
     rows = db.execute(
         """SELECT story, items.id FROM items JOIN story_items ON story_items.item = items.id
         WHERE items.id >= CAST(strftime('%Y%m%d', :day, :late) AS INTEGER) * :per_day AND backlog = 0 AND first_seen_at >= :since
-          AND NOT EXISTS (SELECT 1 FROM digest_items JOIN digests ON digests.id = digest WHERE digest_items.item = items.id AND name = :name)
+          AND NOT EXISTS (SELECT 1 FROM digest_items JOIN digests ON digests.id = digest
+            WHERE digest_items.item = items.id AND name = :name)
           AND EXISTS (SELECT 1 FROM story_items AS other JOIN item_topics ON item_topics.item = other.item
             WHERE other.story = story_items.story AND tier <> 'no')""",
         {"name": name, "since": since, "day": day, "late": f"-{LATE_DAYS} days", "per_day": IDS_PER_DAY},
@@ -145,7 +146,8 @@ def told(db: sqlite3.Connection, name: str, stories: Iterable[int]) -> dict[int,
     found: dict[int, set[str]] = {}
     rows = db.execute(
         """SELECT story_items.story, rung FROM story_items JOIN digest_items ON digest_items.item = story_items.item
-        JOIN digests ON digests.id = digest WHERE story_items.story IN (SELECT value FROM json_each(?)) AND name = ? AND section <> 'more'""",
+        JOIN digests ON digests.id = digest
+        WHERE story_items.story IN (SELECT value FROM json_each(?)) AND name = ? AND section <> 'more'""",
         (_json(stories), name),
     )
     for story, rung in rows:
@@ -156,7 +158,8 @@ def told(db: sqlite3.Connection, name: str, stories: Iterable[int]) -> dict[int,
 def told_watches(db: sqlite3.Connection, name: str) -> dict[str, set[str]]:
     """Return the rungs of each watch that digests of that name have told."""
     found: dict[str, set[str]] = {}
-    for watch, rung in db.execute("SELECT watch, digest_watches.rung FROM digest_watches JOIN digests ON digests.id = digest WHERE name = ?", (name,)):
+    rows = db.execute("SELECT watch, rung FROM digest_watches JOIN digests ON digests.id = digest WHERE name = ?", (name,))
+    for watch, rung in rows:
         found.setdefault(watch, set()).add(rung)
     return found
 
@@ -205,8 +208,8 @@ def _labs(db: sqlite3.Connection, stories: str) -> dict[tuple[int, str], dict[st
     """{(item, relation): {lab: how we know}}, by the strongest method."""
     found: dict[tuple[int, str], dict[str, str]] = {}
     rows = db.execute(
-        """SELECT item_labs.item, lab, relation, method, item_labs.evidence FROM story_items JOIN item_labs ON item_labs.item = story_items.item
-        WHERE story IN (SELECT value FROM json_each(?)) AND relation <> 'mention'
+        """SELECT item_labs.item, lab, relation, method, item_labs.evidence FROM story_items
+        JOIN item_labs ON item_labs.item = story_items.item WHERE story IN (SELECT value FROM json_each(?)) AND relation <> 'mention'
         ORDER BY CASE strength WHEN 'declared' THEN 0 WHEN 'stated' THEN 1 ELSE 2 END, method, lab""",
         (stories,),
     )
@@ -219,15 +222,16 @@ def _labs(db: sqlite3.Connection, stories: str) -> dict[tuple[int, str], dict[st
 def signs(db: sqlite3.Connection) -> list[Sign]:
     """Return every event that stands, in the order in which they were found."""
     rows = db.execute(
-        """SELECT watch, watch_events.item, lab, rung, at, found_at, quiet OR backlog AS quiet, reason, items.title, items.url,
+        """SELECT watch, watch_events.item, watch_events.lab, rung, at, found_at, quiet OR backlog AS quiet, reason, items.title, items.url,
           sources.title AS source, story FROM watch_events
-        JOIN items ON items.id = watch_events.item JOIN sources ON sources.id = items.source LEFT JOIN story_items ON story_items.item = watch_events.item
-        WHERE withdrawn_at IS NULL ORDER BY found_at, quiet DESC, at, watch_events.item, lab"""
+        JOIN items ON items.id = watch_events.item JOIN sources ON sources.id = items.source
+        LEFT JOIN story_items ON story_items.item = watch_events.item
+        WHERE withdrawn_at IS NULL ORDER BY found_at, quiet DESC, at, watch_events.item, watch_events.lab"""
     )
     return [
         Sign(
-            row["watch"], row["item"], row["lab"], row["rung"], row["at"], row["found_at"], bool(row["quiet"]), tuple(json.loads(row["reason"])),
-            row["title"], row["url"], row["source"], row["story"],
+            row["watch"], row["item"], row["lab"], row["rung"], row["at"], row["found_at"], bool(row["quiet"]),
+            tuple(json.loads(row["reason"])), row["title"], row["url"], row["source"], row["story"],
         )
         for row in rows
     ]  # fmt: skip
@@ -260,7 +264,8 @@ def health(db: sqlite3.Connection, after: str) -> Health:
 
 def _outages(db: sqlite3.Connection, after: str, sources: int) -> Iterable[tuple[str, int, str | None]]:
     """Times at which half of the sources or more were asked and none answered. One run has one instant."""
-    rows = db.execute("SELECT at, count(*), sum(error IS NULL OR entries > 0) FROM polls WHERE at > ? GROUP BY at ORDER BY at", (after,)).fetchall()
+    counted = "SELECT at, count(*), sum(error IS NULL OR entries > 0) FROM polls WHERE at > ? GROUP BY at ORDER BY at"
+    rows = db.execute(counted, (after,)).fetchall()
     for place, (at, asked, answered) in enumerate(rows):
         if not answered and asked * 2 >= sources:
             yield at, asked, next((later for later, _, good in rows[place + 1 :] if good), None)

@@ -187,12 +187,12 @@ SELECT items.id, items.published_at, items.title, items.url, items.origin,
   (SELECT group_concat(DISTINCT lab) FROM item_labs WHERE item = items.id AND relation = 'by') AS by,
   (SELECT group_concat(DISTINCT lab) FROM item_labs WHERE item = items.id AND relation = 'about') AS about,
   items.source, items.first_seen_at, items.backlog
-FROM items ORDER BY items.id DESC;
+FROM items;
 
 CREATE VIEW tagged AS -- Every tag with its item: one row per item and topic.
 SELECT item_topics.topic, item_topics.tier, item_topics.score, items.id AS item, items.title, items.url, items.published_at,
   items.origin, item_topics.evidence, item_topics.model
-FROM item_topics JOIN items ON items.id = item_topics.item ORDER BY item_topics.item DESC;
+FROM item_topics JOIN items ON items.id = item_topics.item;
 
 CREATE VIEW source_health AS -- Whether each source answers, and since when not.
 SELECT sources.id, sources.title, sources.lab, sources.kind, sources.role,

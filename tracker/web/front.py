@@ -172,14 +172,10 @@ def _kept(choice: Choice) -> dict[str, object]:
 
 def _data(choice: Choice, links: Links) -> dict[str, str]:
     """Where the list is as SQL, JSON and CSV."""
-    lab_query = "about_lab" if choice.relation == "about" else "by_lab"
-    name, values = {
-        "newest": ("newest", {}),
-        "topic": ("on_topic", {"topic": choice.topic}),
-        "lab": (lab_query, {"lab": choice.lab}),
-        "topic and lab": ("topic_and_lab", {"topic": choice.topic, "lab": choice.lab, "relation": choice.relation}),
-    }[_list_of(choice)]
-    return {"SQL": links.table(name, **values), "JSON": links.table(name, "json", **values), "CSV": links.table(name, "csv", **values)}
+    chosen = {"topic": choice.topic, "lab": choice.lab, "relation": choice.relation}
+    name, columns = {"newest": ("newest", ()), "topic": ("on_topic", ("topic",))}.get(_list_of(choice), ("topic_and_lab", tuple(chosen)))
+    values = {column: chosen[column] for column in columns}
+    return {label: links.table(name, form, **values) for label, form in (("SQL", None), ("JSON", "json"), ("CSV", "csv"))}
 
 
 def _health(facts: Facts, now: datetime) -> dict[str, Any]:

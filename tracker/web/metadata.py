@@ -93,9 +93,11 @@ GROUP BY item_topics.item ORDER BY item_topics.item DESC LIMIT 200""",
         "params": ["topic"],
         "sql": """SELECT items.id, items.title, items.url, items.published_at, items.origin, items.source,
   item_topics.score, item_topics.tier, item_topics.evidence
-FROM item_topics JOIN items ON items.id = item_topics.item
-WHERE item_topics.topic = :topic AND item_topics.tier IN ('confident', 'maybe')
-ORDER BY item_topics.item DESC LIMIT 500""",
+FROM (
+    SELECT item FROM item_topics WHERE topic = :topic AND tier IN ('confident', 'maybe') ORDER BY item DESC LIMIT 500) AS newest
+  JOIN item_topics ON item_topics.item = newest.item AND item_topics.topic = :topic
+  JOIN items ON items.id = newest.item
+ORDER BY items.id DESC""",
     },
     "by_lab": {
         "title": "Newest by a lab",
@@ -117,15 +119,15 @@ ORDER BY item_topics.item DESC LIMIT 500""",
     },
     "topic_and_lab": {
         "title": "A topic and a lab",
-        "description": "Items on a topic that are by, or about, a lab or one of its parts. The relation is by or about.",
+        "description": "Items on a topic (empty: on any) that are by, or about, a lab or one of its parts. The relation is by or about.",
         "params": ["topic", "lab", "relation"],
         "sql": """SELECT items.id, items.title, items.url, items.published_at, items.origin, items.source,
-  item_topics.topic, item_topics.score, item_topics.tier
+  group_concat(item_topics.topic || ' ' || printf('%.2f', item_topics.score), ', ') AS topics
 FROM items JOIN item_topics ON item_topics.item = items.id
 WHERE items.id IN (SELECT item FROM item_labs WHERE relation = :relation
     AND lab IN (SELECT :lab UNION SELECT lab FROM lab_parents WHERE parent = :lab))
-  AND item_topics.topic = :topic AND item_topics.tier IN ('confident', 'maybe')
-ORDER BY items.id DESC LIMIT 500""",
+  AND (:topic = '' OR item_topics.topic = :topic) AND item_topics.tier <> 'no'
+GROUP BY items.id ORDER BY items.id DESC LIMIT 500""",
     },
     "search": {
         "title": "Search",

@@ -49,6 +49,7 @@ _CATEGORIES = frozenset(
     "|Frontier Red Team|Interpretability|Model|News|Policy|Press Release|Product|Publication|Report|Research|Safety|Science"
     "|Societal Impacts|Technical".split("|")
 )
+_QUOTES = '“‘"«'
 _YEAR_IN_PATH = re.compile(r"/(20\d\d(?:/(?:0[1-9]|1[0-2])(?=/))?)/")
 _UPDATED = re.compile(r"updat|modif|edited|zuletzt", re.IGNORECASE)
 _ON = re.compile(r"(?:\b(?:of|on|from|until|by|since|to|through|in|at|for|before|after|and)|[,(])\s*$", re.IGNORECASE)
@@ -82,9 +83,9 @@ def entries(root: Element, links: Links, posts: Sequence[Post], pattern: Pattern
         yield _entry(url, _cards(key, anchors, page), known.get(key, Post()), page)
 
 
-def from_data(posts: Sequence[Post], pattern: Pattern) -> Iterator[Entry]:
+def from_data(posts: Sequence[Post], pattern: Pattern, links: Links) -> Iterator[Entry]:
     """Yield an entry for each post that only the page's scripts know, one a URL."""
-    seen = set[str]()
+    seen = set(links)
     for post in posts:
         href = post.url or (f"{pattern.prefix}{post.slug}" if pattern.prefix and (post.day or post.text) else "")
         found = pattern.match(href, pattern.pages[-1]) if href and post.title else None
@@ -95,8 +96,8 @@ def from_data(posts: Sequence[Post], pattern: Pattern) -> Iterator[Entry]:
 
 def _entry(url: str, cards: list[_Card], post: Post, page: _Page) -> Entry:
     title, glued = _title(cards, post, page)
-    written, day = _day(cards, post, title) or ("", glued)
-    raw = written or (day or "")[:10] or next((card.above for card in cards if card.above), "") or _year(url)
+    written, day = _day(cards, post, title, page) or ("", glued)
+    raw = written or (day or "")[:10] or _unread(cards) or _year(url)
     summary = _summary(cards, title) or text.plain(post.text, MAX_SUMMARY)
     own = urls.own_key(url)
     hrefs = (anchor.get("href") or "" for card in cards for anchor in card.element.iter("a"))
@@ -282,9 +283,6 @@ def _cleaned(words: str, labels: Counter[str], *, sure: bool) -> tuple[str, str 
     return words, None
 
 
-_QUOTES = '“‘"«'
-
-
 def _is_label(words: str, labels: Counter[str]) -> bool:
     return not words or words in _CATEGORIES or (len(words) <= MAX_LABEL and labels[words] > 0)
 
@@ -292,36 +290,48 @@ def _is_label(words: str, labels: Counter[str]) -> bool:
 def _unlabelled(words: str, labels: Counter[str]) -> str:
     """``ScienceHow …`` → ``How …``: a label of the page in front, without a space or with a sign behind it."""
     for size in range(min(MAX_LABEL, len(words) - 1), 2, -1):
-        follows = words[size:].lstrip()[:1]
-        cut = (follows in "·•|" and bool(follows)) or (words[size] != " " and (follows.isupper() or follows.isdigit() or follows in _QUOTES))
-        if cut and words[size - 1].isalnum() and _is_label(words[:size], labels):
+        if words[size - 1].isalnum() and _begins(words[size:]) and _is_label(words[:size], labels):
             return words[size:].lstrip(days.AROUND)
     return words
+
+
+def _begins(rest: str) -> bool:
+    """Whether a title may begin here: glued to what is before, or behind a sign."""
+    follows = rest.lstrip()[:1]
+    return bool(follows) and (follows in "·•|" or (rest[0] == follows and (follows.isupper() or follows.isdigit() or follows in _QUOTES)))
 
 
 # -- days and summaries -----------------------------------------------------------------------------
 
 
-def _day(cards: list[_Card], post: Post, title: str) -> tuple[str, str] | None:
+def _day(cards: list[_Card], post: Post, title: str, page: _Page) -> tuple[str, str] | None:
     """(as written, instant) of the first date that can be read: attributes, labels, the page's data, a sentence, the date above."""
-    for written, day in _days(cards, post, title):
+    for written, day in _days(cards, post, title, page):
         if day:
             return written, day
     return None
 
 
-def _days(cards: list[_Card], post: Post, title: str) -> Iterator[tuple[str, str | None]]:
+def _days(cards: list[_Card], post: Post, title: str, page: _Page) -> Iterator[tuple[str, str | None]]:
     labels = [words for card in cards for part, words in card.blocks if not _UPDATED.search(words) and not _is_update(part)]
     for card in cards:
         yield from ((written, days.whole(written)) for written in _attributes(card.element))
     yield from ((words, days.whole(words)) for words in labels)
     yield post.day, post.published_at
+    glued = (_cleaned(words[:1_000], page.labels, sure=False) for words in labels if title in words and title != words)
+    yield from ((day[:10], day) for _, day in glued if day)
     for words in labels:  # "Published Jun 12, 2026 · 5 min read"
         dates = [*days.find(words)] if len(words) <= 60 and title not in words else []
         yield from ((words, day) for _, _, day in dates if len(dates) == 1)
     for card in cards:
-        yield from ((f"{words}, {card.above}", days.with_year(words, card.above)) for _, words in card.blocks if card.above)
+        yield from ((f"{words} {card.above}", days.with_year(words, card.above)) for _, words in card.blocks if card.above)
         yield card.above, days.whole(card.above)
+
+
+def _unread(cards: list[_Card]) -> str:
+    """What is written like a date and cannot be read as a day, in a card or above it."""
+    written = (words for card in cards for _, words in card.blocks if days.looks_like_one(words))
+    return next(written, "") or next((card.above for card in cards if card.above), "")
 
 
 def _attributes(element: Element) -> Iterator[str]:
@@ -349,7 +359,9 @@ def _summary(cards: list[_Card], title: str) -> str:
         words
         for card in cards
         for part, words in card.blocks
-        if len(words) >= MIN_SUMMARY and not _in_heading(part) and not _repeats(text.fold(words[:1_000]), known)
+        if len(words) >= (60 if any(days.find(words[:60])) else MIN_SUMMARY)
+        and not _in_heading(part)
+        and not _repeats(text.fold(words[:1_000]), known)
     ]
     return text.one_line(max(texts, key=len, default=""), MAX_SUMMARY)
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 
-__all__ = ["AROUND", "Found", "find", "heading", "whole", "with_year"]
+__all__ = ["AROUND", "Found", "find", "heading", "looks_like_one", "whole", "with_year"]
 
 _NAMES = "jan feb mar apr may jun jul aug sep oct nov dec".split()
 _MONTH = (
@@ -19,7 +19,10 @@ _MONTH = (
     r"|dec(?:ember)?)\.?"
 )
 _DAY, _YEAR = r"(?P<day>[0-3]?[0-9])(?:st|nd|rd|th)?", r"(?P<year>(?:19|20)[0-9]{2})"
-_TIME = r"(?:[T ](?P<time>[0-2][0-9]:[0-5][0-9](?::[0-5][0-9])?)(?:\.[0-9]{1,9})?(?: ?(?P<zone>Z|UTC|GMT|[+-][0-9]{2}:?[0-9]{2}))?(?![0-9:]))?"
+_TIME = (
+    r"(?:[T ](?P<time>[0-2][0-9]:[0-5][0-9](?::[0-5][0-9])?)(?:\.[0-9]{1,9})?"
+    r"(?: ?(?P<zone>Z|UTC|GMT|[+-][0-9]{2}:?[0-9]{2}))?(?![0-9:]))?"
+)
 
 # Tried in this order. The year comes last or is followed by a separator, so that a title may follow a date without a space.
 _FORMS = tuple(
@@ -36,13 +39,16 @@ _WEEKDAY = re.compile(r"(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(
 AROUND = " \t\r\n\xa0·•|/,;:–—-"
 _HEADING = re.compile(rf"(?:{_MONTH}\s{{0,3}},?\s{{0,3}})?{_YEAR}", re.IGNORECASE)
 _NO_YEAR = tuple(re.compile(form, re.IGNORECASE) for form in (rf"{_MONTH}\s{{0,3}}{_DAY}", rf"{_DAY}\s{{0,3}}{_MONTH}"))
+_WRITTEN = re.compile(rf"(?:{_MONTH.replace('?P<month>', '?:')}|[0-9]{{1,4}}+(?:st|nd|rd|th)?+|[\s./,-])++", re.IGNORECASE)
+_SIGNS = re.compile(r"[a-z]{3}|[0-9][./-][0-9]{1,2}[./-]", re.IGNORECASE)
 
 Found = tuple[int, int, str]  # where a date begins and ends, and its instant
 
 
 def find(text: str) -> Iterator[Found]:
     """Yield the dates in a text, in order; overlapping ones once."""
-    found = sorted((match.start(), match.end(), instant) for form in _FORMS for match in form.finditer(text) if (instant := _instant(match)))
+    matches = (match for form in _FORMS for match in form.finditer(text))
+    found = sorted((match.start(), match.end(), instant) for match in matches if (instant := _instant(match)))
     end = -1
     for start, stop, instant in found:
         if start >= end:
@@ -76,6 +82,12 @@ def with_year(text: str, above: str) -> str | None:
         if (found := form.fullmatch(text)) and match:
             return _at(int(match["year"]), _number(found["month"]), int(found["day"]))
     return None
+
+
+def looks_like_one(text: str) -> bool:
+    """Return whether a text is written like a date, whether or not it can be read: ``06/12/2026``, ``Feb 30, 2026``, ``June 2026``."""
+    text = text.strip(AROUND)
+    return 4 <= len(text) <= 30 and any(map(str.isdigit, text)) and bool(_WRITTEN.fullmatch(text)) and bool(_SIGNS.search(text))
 
 
 def _instant(match: re.Match[str]) -> str | None:

@@ -25,7 +25,7 @@ MAX_FAILURES = 50  # places of a payload at which reading JSON may fail: each ma
 _URL = ("url", "href", "link", "permalink", "canonicalUrl", "@id", "path")
 _SLUG = ("slug",)
 _TITLE = ("headline", "title", "name")
-_DAY = ("datePublished", "publishedOn", "published_at", "publishedAt", "publishDate", "publicationDate", "date_published", "pubDate", "date")
+_DAY = tuple("datePublished publishedOn published_at publishedAt publishDate publicationDate date_published pubDate date".split())
 _TEXT = ("description", "summary", "excerpt", "custom_excerpt", "subtitle")
 _INSIDE = ("current", "rendered", "@id")  # Sanity: {"slug": {"current": …}}, WordPress: {"title": {"rendered": …}}
 

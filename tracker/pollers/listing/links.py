@@ -36,13 +36,18 @@ _FILES = re.compile(r"\.(?:xml|rss|atom|json|png|jpe?g|gif|svg|webp|ico|css|js|z
 # Parameters that say from where a reader came; on a listing's own links they are no part of the address.
 _CAME_FROM = frozenset("ref from source src via".split())
 # Character sets of the web (WHATWG) that Python decodes in linear time; anything else is read as UTF-8.
-_CHARSETS = re.compile(r"utf-?(?:8|16|16le|16be|32)|us-ascii|ascii|(?:iso-?8859|windows|cp|koi8|gb|big5|euc|shift|latin|mac)[\w-]{0,15}", re.I)
+_CHARSETS = re.compile(
+    r"utf-?(?:8|16|16le|16be|32)|(?:us-)?ascii|(?:iso-?8859|windows|cp|koi8|gb|big5|euc|shift|latin|mac)[\w-]{0,15}", re.IGNORECASE
+)
+_LATIN = frozenset("iso-8859-1 iso8859-1 latin-1 latin1 ascii us-ascii".split())  # for the web these mean windows-1252 (WHATWG Encoding)
 _META_CHARSET = re.compile(rb"<meta\b[^>]{0,200}?charset\s{0,5}=\s{0,5}[\"']?([\w-]{2,30})", re.IGNORECASE)
 # Elements that begin a new line: without a space there, "<p>a</p><p>b</p>" would read "ab".
 _BLOCKS = (
-    "address article aside blockquote br dd details div dl dt figcaption figure footer h1 h2 h3 h4 h5 h6 header hr li main ol p pre section "
-    "table td th time tr ul"
+    "address article aside blockquote br dd details div dl dt figcaption figure footer h1 h2 h3 h4 h5 h6 header hr li main ol p pre "
+    "section table td th time tr ul"
 ).split()
+# A tag this long is data in an attribute, or thousands of attributes (libxml2 takes 30 s for 100,000): its name is all we need.
+_LONG_TAG = re.compile(r"<([a-z][a-z0-9-]{0,30})\s[^<>=]{1,200}=[^<>]{4000,}>", re.IGNORECASE)
 _UNSEEN = ("script", "style", "template", "svg", "iframe", "object", "select", "textarea", "math", "video", "audio")
 
 
@@ -100,7 +105,7 @@ def tree(body: bytes, charset: str | None) -> Element | None:
     from lxml import etree
 
     parser = etree.HTMLParser(encoding="utf-8", no_network=True, huge_tree=False, remove_comments=True, remove_pis=True, collect_ids=False)
-    text = _decoded(body, charset).replace("\0", "").encode("utf-8", "replace")
+    text = _LONG_TAG.sub(r"<\1>", _decoded(body, charset).replace("\0", "")).encode("utf-8", "replace")
     try:
         return etree.fromstring(text, parser) if text.strip() else None
     except (etree.LxmlError, ValueError, AssertionError):
@@ -118,8 +123,8 @@ def take_scripts(root: Element) -> list[tuple[str, str]]:
     return [("json" if "json" in kind or "__next_data__" in kind else kind, text) for kind, text in scripts if text]
 
 
-def links(root: Element, pattern: Pattern, base: str) -> Links:
-    """Return the links to articles in document order; those in the page's frame only where there are no others."""
+def links(root: Element, pattern: Pattern, base: str, limit: int) -> Links:
+    """Return the links to articles in document order, at most ``limit``; those in the page's frame only where there are no others."""
     shown: Links = {}
     framed: Links = {}
     for element in root.iter("a", "area"):
@@ -128,6 +133,8 @@ def links(root: Element, pattern: Pattern, base: str) -> Links:
             known = shown.get(key)
             if known and len(known[1]) >= MAX_SIGHTINGS:
                 continue
+            if len(shown) >= limit:
+                break
             (framed if _in_frame(element) else shown).setdefault(key, (url, []))[1].append(element)
     return shown or (framed if len(framed) >= MIN_FRAME else {})
 
@@ -190,7 +197,7 @@ def _decoded(body: bytes, charset: str | None) -> str:
     for declared in (charset, meta[1].decode("ascii", "replace") if meta else None, "utf-8"):
         if declared and _CHARSETS.fullmatch(declared):
             try:
-                return body.decode("windows-1252" if declared.lower() in ("iso-8859-1", "latin-1", "ascii", "us-ascii") else declared, "replace")
+                return body.decode("windows-1252" if declared.lower() in _LATIN else declared, "replace")
             except (LookupError, UnicodeError):
                 continue
     return body.decode("utf-8", "replace")

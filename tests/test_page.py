@@ -1,0 +1,462 @@
+"""Listing pages: golden pairs written by us after real shapes, pages that are none, hostile ones, and the loop around them."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from tests.servers import Server
+from tracker import config, poll
+from tracker.clock import iso
+from tracker.errors import ParseError, SourceError
+from tracker.fetch import Fetcher
+from tracker.pollers import Parsed, page
+from tracker.pollers.listing import days, embedded, links
+from tracker.pollers.worker import ParseWorker
+from tracker.store import sources
+from tracker.types import Page, Polled, Request, Response, Source, State
+from tracker.urls import canonical_url
+
+DATA = Path(__file__).parent / "data" / "page"
+URL = "https://www.fernlab.example/notes"
+SOURCE = Source("fern", "page", URL, "Fern Lab", lab="fern", options={"links": "/notes/"})
+
+
+def card(name: object, day: str = "Jun 12, 2026") -> str:
+    return f'<article><h2><a href="/notes/n{name}">Note number {name}</a></h2><p>{day}</p></article>'
+
+
+def listing(*names: object, before: str = "", after: str = "") -> bytes:
+    return f"<!DOCTYPE html><html><body>{before}<main>{''.join(map(card, names))}</main>{after}</body></html>".encode()
+
+
+def titles(body: bytes, source: Source = SOURCE, url: str = URL, charset: str | None = None) -> list[str]:
+    return [entry.title for entry in page.read(body, source, url, charset).entries]
+
+
+# -- golden pairs ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in DATA.glob("*.html")))
+def test_what_a_page_lists(name: str) -> None:
+    expected = json.loads((DATA / f"{name}.json").read_text(encoding="utf-8"))
+    source = replace(SOURCE, url=expected["url"], options={"links": expected["links"]})
+    parsed = page.read((DATA / f"{name}.html").read_bytes(), source, source.url, None)
+    found = [
+        {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(e).items() if v not in (None, "", ())} for e in parsed.entries
+    ]
+    assert found == expected["entries"]
+    assert parsed.problem is None
+
+
+def test_a_page_and_its_mirror_name_the_same_addresses() -> None:
+    body = b'<a href="/notes/one/?ref=index#top">The first note of all</a> <a href="https://fernlab.example/notes/one">Read more</a>'
+    (entry,) = page.read(body, SOURCE, URL, None).entries
+    assert canonical_url(str(entry.url)) == canonical_url("http://www.fernlab.example/notes/one")
+
+
+# -- links ----------------------------------------------------------------------------------------------
+
+PATTERNS = {
+    # links, href, is it an article?
+    "under the prefix": ("/notes/", "/notes/one", True),
+    "deep under the prefix": ("/notes/", "/notes/2026/one", True),
+    "the list itself": ("/notes/", "/notes/", False),
+    "the list with a query": ("/notes/", "/notes/?page=2", False),
+    "another path": ("/notes/", "/note/one", False),
+    "the prefix further in": ("/notes/", "/en/notes/one", False),
+    "another page of the list": ("/notes/", "/notes/page/2", False),
+    "a category": ("/notes/", "/notes/category/soil", False),
+    "a word that only begins like one": ("/notes/", "/notes/pageant", True),
+    "the feed": ("/notes/", "/notes/feed.xml", False),
+    "a paper": ("/notes/", "/notes/paper.pdf", True),
+    "a star: the year": ("/20*/", "/2026/one/", True),
+    "a star: not a year": ("/20*/", "/about/one", False),
+    "a star ends at the slash": ("/n*/", "/a/n/b", False),
+    "the second of two": ("/science/ /policy/", "/policy/hedge", True),
+    "excluded": ("/notes/ !/notes/draft-", "/notes/draft-one", False),
+    "not excluded": ("/notes/ !/notes/draft-", "/notes/one", True),
+    "another host that is named": ("https://papers.fernlab.example/p/", "https://papers.fernlab.example/p/1", True),
+    "another host that is not": ("/notes/", "https://elsewhere.example/notes/one", False),
+    "a host that looks alike": ("/notes/", "https://www.fernlab.example.evil.example/notes/one", False),
+    "dots that lead away": ("/notes/", "/notes/../admin/x", False),
+    "signs that mean something in patterns": ("/n(o)+/", "/n(o)+/x", True),
+    "an address that is none": ("/notes/", "http://[::1/notes/x", False),
+    "upper case": ("/notes/", "/Notes/one", False),
+}
+
+
+@pytest.mark.parametrize(("pattern", "href", "article"), PATTERNS.values(), ids=PATTERNS)
+def test_a_link_is_an_article(pattern: str, href: str, article: bool) -> None:
+    assert (links.Pattern(pattern, URL).match(href, URL) is not None) is article
+
+
+def test_a_list_that_has_moved_takes_the_links_of_both_hosts() -> None:
+    source = replace(SOURCE, url="https://old.example/notes")
+    body = b'<a href="/notes/new">A note on the new host</a><a href="https://old.example/notes/old">A note on the old host</a>'
+    assert titles(body, source, "https://new.example/notes") == ["A note on the new host", "A note on the old host"]
+
+
+def test_the_frame_counts_only_where_nothing_else_does() -> None:
+    nav = f"<nav>{''.join(map(card, 'abc'))}</nav>"
+    assert titles(listing(1, 2, before=nav)) == ["Note number 1", "Note number 2"]
+    assert titles(nav.encode()) == ["Note number a", "Note number b", "Note number c"]
+
+
+# -- days -----------------------------------------------------------------------------------------------
+
+DAYS = {
+    "Jun 12, 2026": "2026-06-12T00:00:00Z",
+    "June 12 2026": "2026-06-12T00:00:00Z",
+    "JUNE 12TH, 2026": "2026-06-12T00:00:00Z",
+    "12 June 2026": "2026-06-12T00:00:00Z",
+    "1st of May 2026": "2026-05-01T00:00:00Z",
+    "Sept. 3, 2025": "2025-09-03T00:00:00Z",
+    "Fri, Jun 12, 2026": "2026-06-12T00:00:00Z",
+    "2026-06-12": "2026-06-12T00:00:00Z",
+    "2026/6/2": "2026-06-02T00:00:00Z",
+    "2026.06.12": "2026-06-12T00:00:00Z",
+    "2026年6月12日": "2026-06-12T00:00:00Z",
+    "2026-06-12T23:30:00-07:00": "2026-06-13T06:30:00Z",
+    "2026-06-12 09:00 UTC": "2026-06-12T09:00:00Z",
+    "2026-06-12T09:00:07.123+0200": "2026-06-12T07:00:07Z",
+    "· Jun 12, 2026 |": "2026-06-12T00:00:00Z",
+    "06/12/2026": None,
+    "12.06.2026": None,
+    "Feb 30, 2026": None,
+    "June 2026": None,
+    "2026": None,
+    "3 days ago": None,
+    "yesterday": None,
+    "12026-06-12": None,
+    "2026-06-123": None,
+    "2026-06/12": None,
+    "9999-99-99": None,
+    "Jun 12, 2026 and more": None,
+    "": None,
+}
+
+
+@pytest.mark.parametrize(("written", "instant"), DAYS.items(), ids=[day or "nothing" for day in DAYS])
+def test_a_day_is_read_or_left_never_guessed(written: str, instant: str | None) -> None:
+    assert days.whole(written) == instant
+
+
+@given(st.text(max_size=80))
+def test_any_text_is_a_day_or_none(text: str) -> None:
+    assert days.whole(text) is None or len(str(days.whole(text))) == 20
+    days.looks_like_one(text)
+    days.with_year(text, days.heading(text) or "2026")
+
+
+def test_a_date_above_the_first_card_belongs_to_what_follows_and_one_below_to_nothing() -> None:
+    above = b"<p>2026</p><a href=/notes/a>The first of these notes</a><p>2025</p><a href=/notes/b>The second of these notes</a>"
+    below = b"<a href=/notes/a>The first of these notes</a><p>2026</p><a href=/notes/b>The second of these notes</a><p>2025</p>"
+    assert [entry.published_raw for entry in page.read(above, SOURCE, URL, None).entries] == ["2026", "2025"]
+    assert [entry.published_raw for entry in page.read(below, SOURCE, URL, None).entries] == [None, None]
+
+
+# -- F72: what is no list -------------------------------------------------------------------------------
+
+NO_LISTS = {
+    "redesigned: other paths": (listing(1).replace(b"/notes/", b"/stories/"), "lists no link that fits /notes/"),
+    "for JavaScript only": (
+        b'<body><div id="root"></div><noscript>You need to enable JavaScript to run this app.</noscript></body>',
+        "JavaScript",
+    ),
+    "a challenge": (b"<html><head><title>Just a moment...</title></head><body>Verifying</body></html>", "challenge"),
+    "a soft 404": (listing(before="<h1>Page not found</h1>"), "Page not found"),
+    "a soft 404 that shows recent notes": (listing(1, 2, 3, before="<title>404 - Fern Lab</title>"), "404"),
+    "empty": (b"", "nothing that could be read"),
+    "white space": (b" \r\n\t", "nothing that could be read"),
+    "an empty page": (b"<html><body></body></html>", "lists no link"),
+    "JSON": (b'{"items": []}', "lists no link"),
+    "a picture": (b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "lists no link"),
+    "a skeleton of links without titles": (
+        b"".join(b"<div><a href=/notes/%d><img alt=''></a></div>" % n for n in range(9)),
+        "hardly any title",
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "sentence"), NO_LISTS.values(), ids=NO_LISTS)
+def test_f72_a_page_that_is_no_list_is_layout_changed(body: bytes, sentence: str) -> None:
+    with pytest.raises(ParseError) as caught:
+        page.read(body, SOURCE, URL, None)
+    assert caught.value.name == "layout_changed"
+    assert sentence in str(caught.value)
+    assert str(caught.value).count("https://") == 1
+
+
+def test_f72_a_note_about_a_404_is_a_note() -> None:
+    assert titles(b"<title>Notes</title><h1>Notes</h1><h2><a href=/notes/x>404: a history of absence</a></h2>") == [
+        "404: a history of absence"
+    ]
+
+
+# -- F73: hostile pages ---------------------------------------------------------------------------------
+
+GOOD = card(1) + card(2)
+HOSTILE = {
+    "a base on another host": '<base href="https://evil.example/">' + GOOD,
+    "a base that is a script": '<base href="javascript:alert(1)//">' + GOOD,
+    "a base on its own host": '<base href="https://www.fernlab.example/deep/er/">' + GOOD,
+    "JSON-LD that is none": '<script type="application/ld+json">{"@type": [[[</script>' + GOOD,
+    "JSON-LD of half a million brackets": f'<script type="application/ld+json">{"[" * 500_000}</script>' + GOOD,
+    "JSON of 50,000 levels": '<script type="application/json">' + '{"a":' * 50_000 + "1" + "}" * 50_000 + "</script>" + GOOD,
+    "a number of a million digits": f'<script type="application/json">[{"9" * 1_000_000}]</script>' + GOOD,
+    "a million rows of a stream": '<script>self.__next_f.push([1,"' + "1:[" * 1_000_000 + '"])</script>' + GOOD,
+    "200,000 pushes that never end": "<script>" + 'self.__next_f.push([1,"' * 200_000 + "</script>" + GOOD,
+    "a comment that never ends": GOOD + '<!-- <a href="/notes/hidden">Hidden in a comment</a>',
+    "a script that never ends": GOOD + "<script>var a = '<a href=/notes/hidden>Hidden in a script</a>';",
+    "a tag that never ends": GOOD + '<a href="/notes/hidden',
+    "100,000 other links": "".join(f'<a href="/x/{n}">{n}</a>' for n in range(100_000)) + GOOD,
+    "100,000 times the same link": card(1) * 100_000 + card(2),
+    "100,000 attributes": f"<div {' '.join(f'a{n}=1' for n in range(100_000))}></div>" + GOOD,
+    "a million tags that do not begin": "<" * 1_000_000 + ">" + GOOD,
+    "entities of one's own": '<!DOCTYPE html [<!ENTITY a SYSTEM "file:///etc/passwd">]>' + GOOD,
+    "a million empty elements in a card": card(1).replace("</article>", "<i></i>" * 1_000_000 + "</article>") + card(2),
+}
+
+
+@pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE)
+def test_f73_the_right_links_of_a_hostile_page(body: str) -> None:
+    began = time.monotonic()
+    parsed = page.read(f"<html><body>{body}".encode(), SOURCE, URL, None)
+    assert [(entry.url, entry.title) for entry in parsed.entries] == [
+        ("https://www.fernlab.example/notes/n1", "Note number 1"),
+        ("https://www.fernlab.example/notes/n2", "Note number 2"),
+    ]
+    assert {entry.published_at for entry in parsed.entries} == {"2026-06-12T00:00:00Z"}
+    assert time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"<div>" * 200_000 + GOOD.encode(), b"<a href=/notes/x>" * 100_000, b"<table><tr><td>" * 100_000, b"<b><i>" * 100_000 + GOOD.encode()],
+    ids=["boxes", "links", "tables", "letters"],
+)
+def test_f73_nesting_beyond_measure_is_read_or_refused(body: bytes) -> None:
+    began = time.monotonic()
+    listed(body)
+    assert time.monotonic() - began < 20
+
+
+def test_f73_100_000_articles_are_cut_and_said_so() -> None:
+    parsed = page.read(listing(*range(100_000)), SOURCE, URL, None)
+    assert (len(parsed.entries), parsed.problem) == (page.MAX_ENTRIES, "too_many_items")
+    assert parsed.entries[-1].title == f"Note number {page.MAX_ENTRIES - 1}"
+
+
+def test_f73_a_page_of_12_mb_is_cut_and_said_so() -> None:
+    parsed = page.read(listing(1, 2, after="<p>" + "word " * 2_400_000), SOURCE, URL, None)
+    assert (len(parsed.entries), parsed.problem) == (2, "too_large")
+
+
+SCRAPS = st.sampled_from(
+    [
+        "<a href='/notes/x'>", "</a>", "<a href=/notes/y>", "<h2>", "</h2>", "<nav>", "<header>", "<article>", "</article>", "2026",
+        "<time datetime=", "Jun 12, 2026", "Science", "<script type='application/ld+json'>", "</script>", "<script>", "<svg>", "<?php",
+        '{"slug": "a", "title": "b", "date": "2026"}', '{"url": ["/notes/z"], "title": {"rendered": 5}}', "<!--", "-->", "<base href='",
+        "<base href=//[>", "&#0;", "&#xD800;", "\0", "\u202e", "<a href='http://[/notes/'>", "<a aria-labelledby=t href=/notes/q>",
+        "<p id=t>", "<![CDATA[", "<html", "<img alt=Fern>", 'self.__next_f.push([1,"', '"])', "<script id=__NEXT_DATA__>",
+        "<table><tr><td>", "<frameset>", "<body onload=",
+    ]
+)  # fmt: skip
+
+
+def listed(body: bytes, charset: str | None = None) -> Parsed | None:
+    """What a page lists; None when it is refused by the one name there is for it."""
+    try:
+        return page.read(body, SOURCE, URL, charset)
+    except ParseError as error:
+        if error.name != "layout_changed":
+            raise
+        return None
+
+
+@given(st.one_of(st.binary(max_size=400), st.lists(SCRAPS, max_size=30).map(lambda scraps: "".join(scraps).encode("utf-8", "replace"))))
+@example(b"<a href='/notes/x'>\xff\xfe\x00")
+@example(b"\xff\xfea")
+@example(b"<meta charset=utf-7><a href=/notes/x>+AGE-</a>")
+@settings(max_examples=400, deadline=None)
+def test_any_bytes_are_a_list_or_a_named_error(body: bytes) -> None:
+    for charset in (None, "utf-16", "no-such-charset", "punycode"):
+        if (parsed := listed(body, charset)) is None:
+            continue
+        assert parsed.entries
+        assert len({canonical_url(str(entry.url)) for entry in parsed.entries}) == len(parsed.entries)
+        for entry in parsed.entries:
+            assert entry.title
+            assert "\n" not in entry.title
+            assert str(entry.url).startswith("https://www.fernlab.example/notes/")
+
+
+@pytest.mark.parametrize(
+    ("declared", "encoded"),
+    [(None, "utf-8"), ("utf-8", "utf-8"), (None, "utf-8-sig"), (None, "utf-16"), ("iso-8859-1", "cp1252"), ("shift_jis", "shift_jis")],
+)
+def test_the_letters_of_a_page_are_its_own(declared: str | None, encoded: str) -> None:
+    title = "蕨の日記" if encoded == "shift_jis" else "Fougère, naïve"
+    assert titles(f"<h2><a href=/notes/x>{title}</a></h2>".encode(encoded), charset=declared) == [title]
+
+
+def test_letters_declared_in_the_page_alone() -> None:
+    assert titles('<meta charset="windows-1252"><h2><a href=/notes/x>Fougère</a></h2>'.encode("cp1252")) == ["Fougère"]
+
+
+def test_creation_times_are_no_publication_dates() -> None:
+    (post,) = embedded.posts([("json", '{"slug": "a", "title": "A", "_createdAt": "2026-01-01", "dateModified": "2026-01-02"}')])
+    assert post.published_at is None
+
+
+# -- one poll -------------------------------------------------------------------------------------------
+
+
+def answer(body: bytes, **facts: object) -> Response:
+    return Response(URL, 200, {"etag": '"1"'}, body, **facts)  # type: ignore[arg-type]
+
+
+def polled(body: bytes | None, state: State = State(), source: Source = SOURCE, **facts: object) -> tuple[Page, Request]:  # noqa: B008 - frozen
+    """One page of one poll, and what was asked; without a body the answer is 304."""
+    asked = []
+
+    def get(request: Request) -> Response:
+        asked.append(request)
+        return Response(URL, 304, {}, b"") if body is None else answer(body, **facts)
+
+    def parse(response: Response) -> Parsed:
+        return page.read(response.body, source, response.url, None)
+
+    (result,) = page.poll(source, state, get, parse)
+    return result, asked[0]
+
+
+def after(result: Page, **facts: object) -> State:
+    return replace(State(result.etag, result.last_modified, result.body_hash, result.cursor), **facts)  # type: ignore[arg-type]
+
+
+def test_a_page_is_asked_for_conditionally_and_parsed_only_when_it_changed() -> None:
+    first, request = polled(listing(1, 2, 3))
+    assert (request.etag, len(first.entries or ())) == (None, 3)
+    same, request = polled(listing(1, 2, 3), after(first))
+    assert (request.etag, same.entries, same.cursor) == ('"1"', None, None)
+    unmodified, _ = polled(None, after(first))
+    assert (unmodified.status, unmodified.entries, unmodified.body_hash) == (304, None, first.body_hash)
+
+
+def test_a_new_build_of_the_same_page_is_no_change() -> None:
+    build = '<script src="/_next/static/{}/manifest.js" nonce="{}"></script><link rel="preload" href="/{}.css"><meta name="t" content="{}">'
+    first, _ = polled(listing(1, 2, before=build.replace("{}", "a1")))
+    again, _ = polled(listing(1, 2, before=build.replace("{}", "b2")), after(first))
+    assert again.entries is None
+
+
+def test_edited_links_are_asked_for_afresh_and_not_compared_with_the_old_count() -> None:
+    first, _ = polled(listing(*range(10)))
+    edited = replace(SOURCE, options={"links": "/notes/n1"})
+    body = listing(*range(9), 11, 12)
+    result, request = polled(body, after(first), edited)
+    assert request.etag is None
+    assert [entry.title for entry in result.entries or ()] == ["Note number 11", "Note number 12"]
+
+
+SHRUNK = {
+    # listed before, listed now, fails so far, the last error → accepted
+    "as many": (10, 10, 0, None, True),
+    "six of ten": (10, 6, 0, None, True),
+    "five of ten": (10, 5, 0, None, False),
+    "five of ten, for the fourth time": (10, 5, 4, "layout_changed: …", False),
+    "five of ten, for a day and a half": (10, 5, 5, "layout_changed: …", True),
+    "five of ten, after other failures": (10, 5, 9, "timeout: …", False),
+    "more": (10, 30, 0, None, True),
+}
+
+
+@pytest.mark.parametrize(("before", "now", "fails", "error", "accepted"), SHRUNK.values(), ids=SHRUNK)
+def test_f72_a_list_that_shrank(before: int, now: int, fails: int, error: str | None, accepted: bool) -> None:
+    state = after(polled(listing(*range(before)))[0], fails=fails, last_error=error)
+    if accepted:
+        result, _ = polled(listing(*range(100, 100 + now)), state)
+        assert json.loads(str(result.cursor))["count"] == len(result.entries or ()) == now
+    else:
+        with pytest.raises(SourceError, match=f"^layout_changed: .* lists {now} articles, {before} last time"):
+            polled(listing(*range(now)), state)
+
+
+def test_a_body_that_was_cut_keeps_its_entries_and_is_not_compared() -> None:
+    state = after(polled(listing(*range(10)))[0])
+    result, _ = polled(listing(1, 2), state, truncated=True)
+    assert (len(result.entries or ()), result.problem) == (2, "truncated")
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "5", "[]", '{"count": "a"}', '{"links": "/notes/"}'])
+def test_a_cursor_of_another_kind_counts_as_none(cursor: str) -> None:
+    assert len(polled(listing(1), State(cursor=cursor))[0].entries or ()) == 1
+
+
+def test_the_parse_worker_reads_pages_and_survives_them() -> None:
+    with ParseWorker(deadline_s=20) as worker:
+        assert len(worker.parse(SOURCE, answer(listing(1, 2))).entries) == 2
+        with pytest.raises(ParseError, match="layout_changed"):
+            worker.parse(SOURCE, answer(b"<div>" * 100_000))
+        assert len(worker.parse(SOURCE, answer(listing(1, 2, 3))).entries) == 3
+
+
+# -- the loop: what is stored -----------------------------------------------------------------------------
+
+NOW = datetime(2026, 6, 12, 6, tzinfo=UTC)
+Run = Callable[[bytes], Polled]
+
+
+@pytest.fixture
+def run(db: sqlite3.Connection, web: Server, tmp_path: Path) -> Iterator[Run]:
+    """Serve a body as the page of a source, a day after the last one, and poll it."""
+    path = tmp_path / "feeds.toml"
+    path.write_text(f'[feeds.fern]\nkind = "page"\nurl = "{web.url("/notes")}"\nlinks = "/notes/"\n', encoding="utf-8")
+    clock = iter(NOW + timedelta(days=n) for n in range(100))
+
+    def one(body: bytes) -> Polled:
+        web.serves("/notes", body, {"Content-Type": "text/html; charset=utf-8", "ETag": f'"{hash(body)}"'})
+        with Fetcher("test@example.org", deadline_s=20) as fetcher:
+            (result,) = poll.poll(db, config.load(path), fetcher, now=next(clock))
+        return result
+
+    yield one
+    web.stop()
+
+
+def known(db: sqlite3.Connection) -> list[str]:
+    return [row[0] for row in db.execute("SELECT title FROM items ORDER BY title")]
+
+
+@pytest.mark.parametrize("name", sorted(NO_LISTS))
+def test_f72_known_items_stay_and_nothing_new_is_never_said(name: str, run: Run, db: sqlite3.Connection) -> None:
+    assert run(listing(1, 2, 3)).new == 3
+    before = sources.states(db)["fern"]
+    result = run(NO_LISTS[name][0])
+    # What the fetcher already names (no bytes, a challenge) keeps its name.
+    assert result.outcome in ("layout_changed", "challenge", "empty_body", "not_a_feed"), result
+    assert (result.ok, result.new) == (False, 0)
+    after = sources.states(db)["fern"]
+    assert (after.etag, after.body_hash, after.cursor, after.fails) == (before.etag, before.body_hash, before.cursor, 1)
+    assert known(db) == ["Note number 1", "Note number 2", "Note number 3"]
+    again = run(listing(0, 1, 2, 3))
+    assert (again.outcome, again.new) == ("new", 1)
+
+
+def test_f72_a_shorter_list_is_taken_after_five_failures(run: Run, db: sqlite3.Connection) -> None:
+    run(listing(*range(10)))
+    assert [run(listing(9, 10, 11)).outcome for _ in range(6)] == ["layout_changed"] * 5 + ["new"]
+    assert len(known(db)) == 12
+    assert json.loads(str(sources.states(db)["fern"].cursor)) == {"count": 3, "links": "/notes/"}
+    assert iso(NOW) < str(sources.states(db)["fern"].last_ok_at)
