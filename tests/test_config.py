@@ -70,6 +70,11 @@ MISTAKES = {
     "an arXiv query that is not closed": ('[feeds.a]\nkind = "arxiv"\nquery = "(cat:cs.AI"\n', 3, ("unbalanced",)),
     "an arXiv query closed before it opens": ('[feeds.a]\nkind = "arxiv"\nquery = "cat:cs.AI) OR (x"\n', 3, ("unbalanced",)),
     "an arXiv query with one quote": ('[feeds.a]\nkind = "arxiv"\nquery = \'abs:"x\'\n', 3, ("unbalanced",)),
+    "a page without links": (GOOD + 'kind = "page"\n', 1, ("[feeds.a]", "a page needs links", 'links = "/research/"')),
+    "a page that only says what is no article": (GOOD + 'kind = "page"\nlinks = "!/a/"\n', 4, ("a page needs links",)),
+    "a page whose links are no path": (GOOD + 'kind = "page"\nlinks = "/a/ research"\n', 4, ('links: "research"', "beginning of a path")),
+    "a page whose links are a list": (GOOD + 'kind = "page"\nlinks = ["/a/"]\n', 4, ("links must be a text in quotes",)),
+    "links of a feed": (GOOD + 'links = "/a/"\n', 3, ('unknown key "links"',)),
     "the same url twice": (GOOD + '[feeds.b]\nurl = "https://example.org/feed"\n', 4, ("[feeds.b]", "same url as [feeds.a]")),
     "a table twice": (GOOD + GOOD, 3, ("not valid TOML",)),
     "a TOML syntax error": (GOOD + "title = A\n", 3, ("not valid TOML",)),
@@ -230,6 +235,12 @@ def test_an_arxiv_query_becomes_a_url_and_keeps_its_window(tmp_path: Path) -> No
     assert (source.origin, source.options["first_s"], source.options["query"]) == ("paper", 172_800, query)
 
 
+def test_a_page_keeps_its_links(tmp_path: Path) -> None:
+    (source,) = load(tmp_path, GOOD + 'kind = "page"\nlinks = "/20*/ https://papers.example.org/p/ !/2019/"\nlab = "openai"\n').sources
+    assert (source.kind, source.origin) == ("page", "official")
+    assert source.options == {"links": "/20*/ https://papers.example.org/p/ !/2019/"}
+
+
 def test_a_disabled_feed_is_not_polled_but_still_checked(tmp_path: Path) -> None:
     assert load(tmp_path, GOOD + "enabled = false\n").sources == ()
     assert "did you mean" in str(mistake(tmp_path, GOOD + "enabled = false\nulr = 1\n"))
@@ -258,7 +269,9 @@ def test_a_topic_of_yours_is_added(tmp_path: Path) -> None:
 
 def test_a_key_of_yours_replaces_the_shipped_one_and_leaves_the_rest(tmp_path: Path) -> None:
     shipped = {topic.id: topic for topic in load(tmp_path, GOOD + "").topics}["online-learning"]
-    mine = {topic.id: topic for topic in load(tmp_path, GOOD + '[topics.online-learning]\ninclude = ["streaming"]\n').topics}["online-learning"]
+    mine = {topic.id: topic for topic in load(tmp_path, GOOD + '[topics.online-learning]\ninclude = ["streaming"]\n').topics}[
+        "online-learning"
+    ]
     assert mine.include == ("streaming",) != shipped.include
     assert (mine.title, mine.description, mine.exclude) == (shipped.title, shipped.description, shipped.exclude)
 
@@ -341,6 +354,15 @@ def test_every_lab_that_a_shipped_feed_or_parent_names_exists(shipped: config.Co
 def test_copies_of_other_peoples_pages_are_marked_as_mirrors(shipped: config.Config) -> None:
     marked = {source.id: source.role for source in shipped.sources if source.url.startswith("https://raw.githubusercontent.com/")}
     assert set(marked.values()) == {"mirror"}
+
+
+def test_a_page_and_its_mirror_are_two_sources_of_one_lab(shipped: config.Config) -> None:
+    pages = {source.id.removesuffix("-page"): source for source in shipped.sources if source.kind == "page"}
+    assert len(pages) >= 12
+    assert {source.role for source in pages.values()} == {"primary"}
+    for source in shipped.sources:
+        if source.id in pages:
+            assert source.lab == pages[source.id].lab
 
 
 def test_every_shipped_topic_says_what_it_is(shipped: config.Config) -> None:

@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 import random
+import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
 import time
+from collections import Counter
+from collections.abc import Iterator
+from email import message_from_bytes
 from pathlib import Path
+from typing import Any
 
 import pytest
+from aiosmtpd.controller import Controller
 
 from tests.servers import Server
 
-NOW = "2026-06-12T06:00:00Z"
+NOW, NEXT = "2026-06-12T06:00:00Z", "2026-06-13T06:00:00Z"
+KILLS = 30
 ROUNDS, KILLS_A_ROUND = 8, 4  # 32 kills; each round starts from nothing, so that every part of a run is hit
 SOURCES, ENTRIES = 12, 60
 WORDS = "agents memory learn reward self-improving feedback oversight benchmark skill online release tokens chips funding".split()
 
 
-def feed(number: int) -> bytes:
+def feed(number: int, first: int = 0) -> bytes:
     """A feed with invented posts, half of them on topic; every third entry is also in the next feed."""
-    chance = random.Random(number)
+    chance = random.Random(number + first)
     items = []
-    for n in range(ENTRIES):
+    for n in range(first, first + ENTRIES):
         link = f"https://lab.example.org/{number + n % 3 // 2}/{n}"
         words = " ".join(chance.choices(WORDS, k=120))
         items.append(
@@ -34,20 +42,20 @@ def feed(number: int) -> bytes:
     return f'<rss version="2.0"><channel><title>f{number}</title>{"".join(items)}</channel></rss>'.encode()
 
 
-def start(home: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "tracker", "run", "-q", "--now", NOW]
+def start(home: Path, now: str = NOW) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "tracker", "run", "-q", "--now", now]
     return subprocess.Popen(command, cwd=home, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-def finish(home: Path) -> None:
-    process = start(home)
+def finish(home: Path, now: str = NOW) -> None:
+    process = start(home, now)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0, out + err
 
 
 def content(home: Path) -> dict[str, list[tuple[object, ...]]]:
     """Everything a reader sees, by key; ids, which say only in which order things came, left out."""
-    db = sqlite3.connect(home / "data" / "tracker.db")
+    db = sqlite3.connect(home / "data" / "tracker.db", isolation_level=None)
     assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     assert db.execute("PRAGMA foreign_key_check").fetchall() == []
     assert db.execute("INSERT INTO texts_fts(texts_fts, rank) VALUES ('integrity-check', 1)") is not None
@@ -110,3 +118,96 @@ def test_F74_killed_at_any_moment_the_next_run_completes_the_work(farm: str, tmp
         finish(home)
         assert content(home) == expected
     assert killed >= 20, f"only {killed} runs were still at work when they were to be killed"
+
+
+# -- with mail --------------------------------------------------------------------------------------
+
+
+class Sink:
+    """A mail server that takes everything, slowly enough to be killed beside."""
+
+    def __init__(self) -> None:
+        self.mails: list[tuple[str, str]] = []
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: ARG002 - aiosmtpd's signature
+        mail = message_from_bytes(envelope.content)
+        self.mails.append((str(mail["Message-ID"]), str(mail.get_payload(0))))
+        time.sleep(0.15)  # between having the mail and saying so
+        return "250 OK"
+
+
+@pytest.fixture
+def sink(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sink]:
+    """A running sink; the environment leads to it."""
+    handler = Sink()
+    with socket.socket() as free:  # aiosmtpd cannot be asked for port 0
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    controller = Controller(handler, hostname="127.0.0.1", port=port)
+    controller.start()
+    monkeypatch.setenv("TRACKER_SMTP_URL", f"smtp+plain://127.0.0.1:{port}")
+    yield handler
+    controller.stop()
+
+
+def stage_of(home: Path) -> str:
+    """Where a run that was killed had got to."""
+    db = sqlite3.connect(home / "data" / "tracker.db")
+    if db.execute("SELECT count(*) FROM digests WHERE period_to = ?", (NEXT,)).fetchone()[0]:
+        return "digest"
+    waiting = dict(db.execute("SELECT stage, count(*) FROM pending GROUP BY stage"))
+    if "group" in waiting or "watch" in waiting:
+        return "group or watch"
+    polled = db.execute("SELECT count(*) FROM polls WHERE at = ?", (NEXT,)).fetchone()[0]
+    return "poll or tag" if "tag" in waiting or polled < SOURCES else "digest"
+
+
+def mailed(home: Path) -> list[tuple[object, ...]]:
+    """The outbox and the ledger, by key."""
+    db = sqlite3.connect(home / "data" / "tracker.db")
+    told = db.execute(
+        "SELECT key, section, rung, digests.period_to FROM digest_items JOIN items ON items.id = item JOIN digests ON digests.id = digest"
+    )
+    kept = db.execute("SELECT name, period_from, period_to, subject, text, message_id, status FROM digests")
+    return sorted([*told, *kept], key=repr)
+
+
+def test_F75_killed_while_mailing_nothing_is_lost_and_a_repeat_has_the_same_message_id(
+    farm: str, tmp_path: Path, web: Server, sink: Sink
+) -> None:
+    base = tmp_path / "base"
+    base.mkdir()
+    (base / "feeds.toml").write_text(farm + '[digests.daily]\nto = ["reader@example.org"]\nsender = "tracker@example.org"\n')
+    finish(base)
+    for n in range(SOURCES):
+        web.serves(f"/{n}.xml", feed(n, first=3), {"ETag": f'"{n}b"'})
+    calm = shutil.copytree(base, tmp_path / "calm")
+    sink.mails.clear()
+    began = time.monotonic()
+    finish(calm, NEXT)
+    whole_s, expected, ((message_id, letter),) = time.monotonic() - began, mailed(calm), sink.mails
+    assert sum(row[-1] == NEXT for row in expected) > 5, "the second day has something to tell"
+    undisturbed = content(calm)
+    chance, stages, repeated, rounds = random.Random(20260613), Counter[str](), 0, 0
+    while stages.total() < KILLS and rounds < KILLS:
+        rounds += 1
+        home = shutil.copytree(base, tmp_path / f"round{rounds}")
+        sink.mails.clear()
+        for _ in range(3):
+            process = start(home, NEXT)
+            time.sleep(chance.uniform(0.4, 0.95) * whole_s)
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+            if process.returncode != -signal.SIGKILL:
+                break
+            stages[stage_of(home)] += 1
+        finish(home, NEXT)
+        assert mailed(home) == expected
+        assert content(home) == undisturbed
+        assert set(sink.mails) == {(message_id, letter)}, "one mail, and any repeat of it is the same mail"
+        repeated += len(sink.mails) > 1
+        shutil.rmtree(home)
+    print(f"{stages.total()} kills {dict(stages)}, {repeated} of {rounds} rounds with a repeat under the same Message-ID")
+    assert stages.total() >= KILLS
+    assert stages["group or watch"] >= 3
+    assert stages["digest"] >= 3

@@ -24,8 +24,8 @@ from tracker import notifiers
 from tracker.notifiers import Mail, MailError, Outcome, file, smtp
 
 MAIL = Mail(
-    "daily", ("one@example.org",), "tracker@example.org", "Self-improving agents, Fri 12 Jun: News", "Plain – text\n", "<p>HTML – text</p>\n",
-    "<abc.daily@example.org>", "2026-06-12T06:00:00Z", "you@example.org",
+    "daily", ("one@example.org",), "tracker@example.org", "Self-improving agents, Fri 12 Jun: News", "Plain – text\n",
+    "<p>HTML – text</p>\n", "<abc.daily@example.org>", "2026-06-12T06:00:00Z", "you@example.org",
 )  # fmt: skip
 SECRET = "canary-7Qx-pass:word/@"
 
@@ -44,13 +44,13 @@ class Handler:
     taken: list[tuple[str, EmailMessage]] = field(default_factory=list)
     logins: list[tuple[bytes, bytes]] = field(default_factory=list)
 
-    async def handle_RCPT(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]) -> str:  # noqa: N802
+    async def handle_RCPT(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]) -> str:
         if address in self.rcpt:
             return self.rcpt[address]
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         import asyncio
 
         await asyncio.sleep(self.hang_s)
@@ -60,13 +60,13 @@ class Handler:
             assert isinstance(letter, EmailMessage)
             self.taken += [(to, letter) for to in envelope.rcpt_tos]
         if self.drop_after_yes and server.transport:
-            server.transport.abort()
+            server.transport.close()
         return self.data
 
     def authenticate(self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any) -> AuthResult:
         assert isinstance(data, LoginPassword)
         self.logins.append((data.login, data.password))
-        return AuthResult(success=data.password.decode() == SECRET)
+        return AuthResult(success=data.password.decode() == SECRET, handled=False)
 
 
 @pytest.fixture

@@ -7,8 +7,6 @@ Imported here: the standard library, click and our ground floor. Everything else
 
 from __future__ import annotations
 
-import functools
-import os
 import signal
 import sys
 from typing import TYPE_CHECKING, Any
@@ -16,93 +14,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tracker.errors import ConfigError, TrackerError
+from tracker.options import Group, Options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import datetime
 
-    from tracker.config import Config
-
 __all__ = ["main"]
 
 
-class _Options:
-    """The global options; every command takes them too, so that they may stand before or after its name."""
-
-    config = "feeds.toml"
-    db = "data/tracker.db"
-    now: str | None = None
-    json = False
-    verbosity = 0
-
-    @property
-    def moment(self) -> datetime:
-        from tracker import clock
-
-        given = self.now or os.environ.get("TRACKER_NOW")
-        try:
-            return clock.parse(given) if given else clock.now()
-        except ValueError:
-            raise click.UsageError(f"--now (or TRACKER_NOW) must be like 2026-06-12 or 2026-06-12T06:10:00Z, not {given!r}") from None
-
-    def load(self) -> Config:
-        from tracker.config import load
-
-        return load(self.config)
-
-
-def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
-    options = ctx.ensure_object(_Options)
-    if param.name == "quiet":
-        options.verbosity -= int(value)
-    elif param.name == "verbose":
-        options.verbosity += value
-    elif value not in (None, False):
-        setattr(options, str(param.name), value)
-        _ = options.moment if param.name == "now" else None  # a mistake in it is told before anything is done
-
-
-@functools.cache
-def _global_options() -> list[click.Parameter]:
-    settings: dict[str, Any] = {"expose_value": False, "callback": _remember}
-    return [
-        click.Option(["--config"], metavar="FILE", help="Configuration (feeds.toml).", **settings),
-        click.Option(["--db"], metavar="FILE", help="Database (data/tracker.db).", **settings),
-        click.Option(["--now"], metavar="INSTANT", help="Pretend it is then; also TRACKER_NOW.", **settings),
-        click.Option(["--json"], is_flag=True, help="Print JSON.", **settings),
-        click.Option(["-q", "--quiet"], is_flag=True, help="Print errors only (for cron).", **settings),
-        click.Option(["-v", "--verbose"], count=True, help="Say more; -vv shows tracebacks.", **settings),
-    ]
-
-
-class _Command(click.Command):
-    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        own = super().get_params(ctx)
-        return own[:-1] + _global_options() + own[-1:]  # --help stays last
-
-
-class _Group(_Command, click.Group):
-    command_class = _Command
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except TrackerError as error:
-            if ctx.ensure_object(_Options).verbosity >= 2:
-                raise
-            click.echo(f"tracker: {error}", err=True)
-            ctx.exit(error.exit_code)
-        except BrokenPipeError:  # `tracker status | head`
-            sys.stderr.close()
-            ctx.exit(0)
-        except Exception as error:
-            if type(error).__module__ != "sqlite3" or ctx.ensure_object(_Options).verbosity >= 2:
-                raise
-            click.echo(f"tracker: the database cannot be read ({error}); `tracker doctor` says more, a backup helps", err=True)
-            ctx.exit(1)
-
-
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="tracker", message="tracker %(version)s")
 @click.pass_context
 def cli(ctx: click.Context) -> None:
@@ -112,7 +33,7 @@ def cli(ctx: click.Context) -> None:
     Start:   tracker init && tracker run && tracker serve
     Daily:   0 6 * * *  cd ~/tracker && tracker run -q
     """
-    ctx.ensure_object(_Options)
+    ctx.ensure_object(Options)
 
 
 def main() -> None:
@@ -124,7 +45,7 @@ def main() -> None:
 @cli.command()
 @click.option("--force", is_flag=True, help="Overwrite a feeds.toml that is there.")
 @click.pass_obj
-def init(options: _Options, force: bool) -> None:
+def init(options: Options, force: bool) -> None:
     """Write feeds.toml and make data/ where you stand.
 
     \b
@@ -148,7 +69,7 @@ def init(options: _Options, force: bool) -> None:
 @cli.command()
 @click.option("--else-demo", is_flag=True, help="On a first run without network, walk the sample week instead.")
 @click.pass_obj
-def run(options: _Options, else_demo: bool) -> None:
+def run(options: Options, else_demo: bool) -> None:
     """Do the day's work: poll, tag, group, watch, digest. The one cron line.
 
     \b
@@ -175,7 +96,7 @@ def run(options: _Options, else_demo: bool) -> None:
 @cli.command()
 @click.argument("sources", nargs=-1, metavar="[SOURCE]…")
 @click.pass_obj
-def poll(options: _Options, sources: tuple[str, ...]) -> None:
+def poll(options: Options, sources: tuple[str, ...]) -> None:
     """Ask the sources that are due, or those you name.
 
     \b
@@ -200,7 +121,7 @@ def poll(options: _Options, sources: tuple[str, ...]) -> None:
 @click.option("--again", is_flag=True, help="Tag items again that were tagged before.")
 @click.option("--since", metavar="SPAN|DAY", help="With --again: how far back, like 90d or 2026-06-01.")
 @click.pass_obj
-def tag(options: _Options, again: bool, since: str | None) -> None:
+def tag(options: Options, again: bool, since: str | None) -> None:
     """Say what waiting items are on and whose they are.
 
     \b
@@ -225,7 +146,7 @@ def tag(options: _Options, again: bool, since: str | None) -> None:
 
 @cli.command()
 @click.pass_obj
-def group(options: _Options) -> None:
+def group(options: Options) -> None:
     """Put waiting items into stories.
 
     \b
@@ -242,7 +163,7 @@ def group(options: _Options) -> None:
 
 @cli.command()
 @click.pass_obj
-def watch(options: _Options) -> None:
+def watch(options: Options) -> None:
     """Show the board: each question, its state, proof and last sign.
 
     \b
@@ -261,7 +182,7 @@ def watch(options: _Options) -> None:
 @click.option("--preview", metavar="FILE", help="Write the next digest to FILE (.html, .txt, .eml; - is stdout); nothing is sent.")
 @click.option("--send", is_flag=True, help="Send what is due or waits, now.")
 @click.pass_obj
-def digest(options: _Options, preview: str | None, send: bool) -> None:
+def digest(options: Options, preview: str | None, send: bool) -> None:
     """Show or send the mail that is due.
 
     \b
@@ -272,11 +193,7 @@ def digest(options: _Options, preview: str | None, send: bool) -> None:
     from tracker import show
 
     if preview:
-        from tracker import store
-        from tracker.digest import preview as write_preview
-
-        written = write_preview(store.open(options.db), options.load(), now=options.moment, target=preview)
-        _say(options, [] if preview == "-" else [f"Wrote {written}."], {"written": written})
+        _preview(options, preview)
         return
     from tracker.run import Tracker
 
@@ -289,7 +206,7 @@ def digest(options: _Options, preview: str | None, send: bool) -> None:
 
 @cli.command()
 @click.pass_obj
-def demo(options: _Options) -> None:
+def demo(options: Options) -> None:
     """Walk a sample week offline, into data/demo.db.
 
     \b
@@ -300,7 +217,7 @@ def demo(options: _Options) -> None:
 
 @cli.command()
 @click.pass_obj
-def status(options: _Options) -> None:
+def status(options: Options) -> None:
     """Show sources, queues and the last run.
 
     \b
@@ -317,7 +234,7 @@ def status(options: _Options) -> None:
 @click.option("--port", default=8001, show_default=True, help="Where to listen.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="On which address.")
 @click.pass_obj
-def serve(options: _Options, port: int, host: str) -> None:
+def serve(options: Options, port: int, host: str) -> None:
     """Open the database in the browser, with Datasette.
 
     \b
@@ -330,14 +247,14 @@ def serve(options: _Options, port: int, host: str) -> None:
     serve_database(Path(options.db), host, port)
 
 
-@cli.group(cls=_Group)
+@cli.group(cls=Group)
 def feeds() -> None:
     """List the sources, or try one."""
 
 
 @feeds.command("list")
 @click.pass_obj
-def feeds_list(options: _Options) -> None:
+def feeds_list(options: Options) -> None:
     """List the sources of feeds.toml.
 
     \b
@@ -353,7 +270,7 @@ def feeds_list(options: _Options) -> None:
 @feeds.command("check")
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE…")
 @click.pass_obj
-def feeds_check(options: _Options, sources: tuple[str, ...]) -> None:
+def feeds_check(options: Options, sources: tuple[str, ...]) -> None:
     """Ask sources now and show what was understood; nothing is stored.
 
     \b
@@ -378,7 +295,7 @@ def feeds_check(options: _Options, sources: tuple[str, ...]) -> None:
 
 @cli.command()
 @click.pass_obj
-def doctor(options: _Options) -> None:
+def doctor(options: Options) -> None:
     """Say what is broken, since when, and what to do.
 
     \b
@@ -400,7 +317,7 @@ def doctor(options: _Options) -> None:
 # -- helpers ----------------------------------------------------------------------------------------
 
 
-def _say(options: _Options, lines: Iterable[str], facts: object) -> None:
+def _say(options: Options, lines: Iterable[str], facts: object) -> None:
     if options.json:
         import json
 
@@ -410,7 +327,7 @@ def _say(options: _Options, lines: Iterable[str], facts: object) -> None:
             click.echo(line)
 
 
-def _progress(options: _Options) -> Callable[[Any], None]:
+def _progress(options: Options) -> Callable[[Any], None]:
     """What hears of each result: a line on stderr when somebody watches."""
     if options.verbosity < 0 or (options.verbosity == 0 and (options.json or not sys.stderr.isatty())):
         return lambda result: None
@@ -424,7 +341,26 @@ def _progress(options: _Options) -> Callable[[Any], None]:
     return told
 
 
-def _demo(options: _Options) -> None:
+def _preview(options: Options, target: str) -> None:
+    from pathlib import Path
+
+    from tracker import store
+    from tracker.digest import as_file, preview
+
+    config = options.load()
+    written = preview(store.open(options.db), config, options.moment)
+    text = as_file(written, config, Path(target).suffix.lstrip(".") or "txt")
+    if target == "-":
+        click.echo(text, nl=False)
+        return
+    try:
+        Path(target).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise TrackerError(f"{target} cannot be written: {error.strerror}") from None
+    _say(options, [f"Wrote {target}: {written.subject}"], {"written": target, "subject": written.subject})
+
+
+def _demo(options: Options) -> None:
     from pathlib import Path
 
     from tracker import demo, show
@@ -438,7 +374,7 @@ def _no_answer(asked: int) -> str:
     return f"none of {asked} sources answered: is there a network? Nothing is lost; the next run asks again"
 
 
-def _since(options: _Options, text: str) -> datetime:
+def _since(options: Options, text: str) -> datetime:
     from datetime import timedelta
 
     from tracker import clock

@@ -20,6 +20,7 @@ from tracker.store.digests import Health, Line, Sign, Told
 from tracker.text import one_line
 from tracker.types import DigestPlan, Watch
 from tracker.urls import safe_url
+from tracker.watch import RUNGS
 
 __all__ = ["MAX_HTML", "Digest", "Matter", "Move", "Story", "compose", "importance"]
 
@@ -27,7 +28,6 @@ TITLE = "Self-improving agents"
 MAX_HTML = 80_000  # bytes; Gmail cuts at 102 kB
 MAX_TITLE = 200
 MAX_URL = 1_500  # characters; a longer address is left out rather than broken
-RUNGS = ("reported", "stated", "published", "shipped")  # in the order in which they are written
 _MONTHS = "January February March April May June July August September October November December".split()
 _WEEKDAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 _STAGES = {"article": "read", "tag": "tagged", "authors": "read for authors", "group": "grouped", "watch": "held against the questions"}
@@ -131,7 +131,7 @@ class _Plan:
     """Who stands where. ``proofs`` are told with the moves that they prove."""
 
     moves: tuple[Move, ...]
-    proofs: dict[int, Story]  # by item of the sign
+    proofs: dict[Move, Story]
     blocks: tuple[Story, ...]
     also: tuple[Story, ...]
     maybe: tuple[Story, ...]
@@ -166,7 +166,8 @@ def importance(story: Story, since: str, order: Sequence[str] = ()) -> float:
         since: begin of the period.
         order: the topics as the configuration lists them, what matters most first.
     """
-    score = max((score - 0.03 * (order.index(topic) if topic in order else 0) for topic, (score, _, _) in story.topics.items()), default=0.0)
+    places = {topic: place for place, topic in enumerate(order)}
+    score = max((score - 0.03 * places.get(topic, 0) for topic, (score, _, _) in story.topics.items()), default=0.0)
     score += 0.3 * any(line.by for line in story.lines) + 0.1 * bool({"published", "shipped"} & {*story.rungs})
     score += 0.1 * min(len({line.source for line in story.lines}) - 1, 3)
     if story.lines[0].unconfirmed and not any(line.by for line in story.lines):
@@ -180,11 +181,11 @@ def _arranged(matter: Matter, caps: _Caps) -> _Plan:
     ranked = sorted(matter.stories, key=lambda story: (-importance(story, matter.period[0], order), story.lines[0].at, story.id))
     moves = tuple(matter.moves[: caps.moves])
     by_id = {story.id: story for story in ranked if story.fresh}
-    proofs: dict[int, Story] = {}
+    proofs: dict[Move, Story] = {}
     for move in moves:
         story = by_id.pop(move.sign.story or 0, None)  # the first move that it proves shows it
         if story:
-            proofs[move.sign.item] = story
+            proofs[move] = story
     rest = [story for story in ranked if story.id in by_id]
     sure, unsure = [story for story in rest if story.confident], [story for story in rest if not story.confident]
     return _Plan(
@@ -258,14 +259,16 @@ def _subject(matter: Matter, plan: _Plan, fresh: int) -> str:
     elif stories:
         lead, others = one_line(stories[0].lines[0].title, 120), fresh - 1
     else:
-        return f"{head}nothing new, {matter.health.answered} of {_count(matter.health.asked, 'source')} answered"
+        said = "the first digest" if matter.first else "nothing new"
+        return f"{head}{said}, {matter.health.answered} of {_count(matter.health.asked, 'source')} answered"
     return one_line(f"{head}{lead}{f' (+{others})' if others else ''}", 200)
 
 
 def _summary(plan: _Plan, fresh: Sequence[Story]) -> str:
     items = sum(line.due for story in fresh for line in story.lines)
     parts = [f"{_count(len({move.watch.id for move in plan.moves}), 'question')} moved"] if plan.moves else []
-    parts += [f"{_count(len(fresh), 'story', 'stories')} from {_count(items, 'new item')}"] if fresh else []
+    source = f" from {items} items" if items > len(fresh) else ""
+    parts += [f"{_count(len(fresh), 'new story', 'new stories')}{source}"] if fresh else []
     return f"{', '.join(parts)}."
 
 
@@ -287,7 +290,7 @@ def _more(matter: Matter, plan: _Plan) -> tuple[str, str | None]:
     said = " and ".join(parts)
     if matter.public_url:
         return f"{said} on the web page", f"{matter.public_url}/"
-    return f"{said} in the database: `tracker serve` shows them.", None
+    return f"{said}; `tracker serve` shows everything.", None
 
 
 def _questions(matter: Matter, plan: _Plan, caps: _Caps) -> Iterable[Question]:
@@ -296,9 +299,9 @@ def _questions(matter: Matter, plan: _Plan, caps: _Caps) -> Iterable[Question]:
         yield Question(one_line(watch.question, 300), moves[0].state, tuple(_move(matter, move, plan.proofs, caps) for move in moves))
 
 
-def _move(matter: Matter, move: Move, proofs: Mapping[int, Story], caps: _Caps) -> letter.Move:
+def _move(matter: Matter, move: Move, proofs: Mapping[Move, Story], caps: _Caps) -> letter.Move:
     sign, to = move.sign, parse(matter.period[1])
-    story = proofs.get(sign.item)
+    story = proofs.get(move)
     proof = Block(one_line(sign.title, MAX_TITLE), _url(sign.url), one_line(sign.source, 80), _day(sign.at, to))
     if story:
         own = _block(matter, story, caps, besides=sign.item)
@@ -310,12 +313,12 @@ def _move(matter: Matter, move: Move, proofs: Mapping[int, Story], caps: _Caps) 
 
 
 def _named(reason: str, matter: Matter) -> str:
-    """A reason of a watch with names in place of ids: "by openai: source: …" reads "by OpenAI: …"."""
+    """A reason of a watch with names in place of ids: "by openai: source: …" reads "by OpenAI (the source declares it)"."""
     found = re.match(r"(on|by|about) ([\w-]+)(.*)", reason, re.DOTALL)
     if not found:
         return _plain(reason)
     name = (matter.topics if found[1] == "on" else matter.labs).get(found[2], found[2])
-    return _plain(f"{found[1]} {name}{found[3]}".replace(": source: ", ": "))
+    return _plain(f"{found[1]} {name}{re.sub(r'^: source: .*', ' (the source declares it)', found[3])}")
 
 
 def _groups(matter: Matter, stories: Sequence[Story], caps: _Caps) -> Iterable[Group]:
@@ -374,7 +377,7 @@ def _why(matter: Matter, story: Story) -> str:
     """One line: the words behind the topic, how the lab is known, what joins the story."""
     topic, (_, _, terms) = next(iter(story.topics.items()), ("", (0.0, "", ())))
     quoted = ", ".join(f"“{one_line(term, 40)}”" for term in terms[:3])
-    parts = [f"{matter.topics.get(topic, topic)} for {quoted}"] if quoted else []
+    parts = [f"{quoted} {'speak' if len(terms) > 1 else 'speaks'} for {matter.topics.get(topic, topic)}"] if quoted else []
     known = next(((lab, how) for line in story.lines for lab, how in line.by.items()), None)
     parts += [f"by {matter.labs.get(known[0], known[0])} ({known[1]})"] if known else []
     joined = next((line for line in story.lines if not re.match(r"first of its story|stands alone", line.evidence)), None)

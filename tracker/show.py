@@ -12,7 +12,7 @@ from typing import Any
 from tracker.clock import ago
 from tracker.text import one_line
 
-__all__ = ["board", "polled", "sent", "status", "summary", "table", "trial"]
+__all__ = ["board", "demo", "polled", "sent", "status", "summary", "table", "trial"]
 
 
 def polled(result: Any) -> str:
@@ -126,3 +126,12 @@ def sent(results: Iterable[Any]) -> Iterator[str]:
     for result in results:
         trouble = f": {one_line(result.error, 200)}" if result.error else ""
         yield f"  {'!' if result.error else '✉'} {result.name} {result.status}: {one_line(result.subject, 120)}{trouble}"
+
+
+def demo(result: Any, db: str) -> Iterator[str]:
+    """Yield what the sample week came to, and how to look at it."""
+    yield "The sample week of 8 to 14 June 2026, walked day by day without a network. Its texts are invented."
+    yield f"{result.items} items, {result.stories} stories, {result.digests} digests."
+    yield f"Browse it: tracker serve --db {db}"
+    if result.last_digest:
+        yield f"Read the last digest: {result.last_digest}"

@@ -50,6 +50,8 @@ def send(mail: Mail, options: Mapping[str, object]) -> Outcome:
     Raises:
         MailError: the server cannot be reached, trusted or logged in to, or took the mail for nobody.
     """
+    if not mail.to:  # those whom an earlier attempt left over no longer want it
+        return Outcome()
     server = relay(os.environ)
     letters = {recipient: message(mail, recipient) for recipient in mail.to}
     refused: dict[str, str] = {}
@@ -197,7 +199,7 @@ def _log_in(smtp: smtplib.SMTP, server: Relay) -> None:
 
 
 def _cause(error: Exception) -> str:
-    if isinstance(error, TimeoutError):
+    if isinstance(error, TimeoutError) or str(error).endswith("timed out"):  # smtplib tells only in words why it was disconnected
         return f"no answer for {TIMEOUT_S:g} seconds"
     if isinstance(error, smtplib.SMTPResponseException):
         return _reply(error.smtp_code, error.smtp_error)[1]

@@ -48,7 +48,7 @@ def poll(source: Source, state: State, get: Get, parse: Parse) -> Iterator[Page]
         parsed = parse(response)
         first, start = start == 0, start + len(parsed.entries)
         newest = max([newest, *parsed.changed])
-        last = start >= min(parsed.total or 0, MAX_RESULTS) or min(parsed.changed, default="") < floor
+        last = start >= min(parsed.total or 0, MAX_RESULTS) or min(parsed.changed, default=floor) < floor
         if not last and len(parsed.entries) < PAGE_SIZE:
             raise SourceError("incomplete_results", f"arXiv says there are {parsed.total} papers and gave {start}; asked again next time")
         inside = tuple(entry for entry, changed in zip(parsed.entries, parsed.changed, strict=True) if changed >= floor)

@@ -26,8 +26,8 @@ __all__ = ["poll", "read"]
 MIN_SHARE = 0.6  # of what the page listed last time; a redesign that hides half of the list must not pass for a quiet day
 # A list that stays short is the new list: after so many failed polls in a row (1 + 2 + 4 + 8 + 16 hours of back-off) it is taken as it is.
 PATIENCE = 5
-MAX_BODY = 10_000_000  # bytes of a page that are parsed; 100,000 links are 8 MB, the longest real listing (alignment forum) 2 MB
-MAX_ENTRIES = 3_000
+MAX_BODY = 10_000_000  # bytes of a page that are parsed; 100,000 cards are 8 MB and take 1 to 3 s
+MAX_ENTRIES = 3_000  # articles; the labs' own listings show 10 to 60
 MIN_MARKUP = 3  # articles in the markup; with less (a hero) the page is filled by scripts, and its data is read as well
 
 # What changes with every build or visit of a page and says nothing: the tags that load scripts, styles and icons, tokens, build ids.

@@ -50,6 +50,8 @@ class ParseWorker:
         try:
             return _parsed(answer)
         except (KeyError, TypeError) as error:
+            with self._lock:
+                self.close()
             raise ParseError("malformed", f"the parse worker answered nonsense: {error}") from None
 
     def _ask(self, message: bytes) -> Mapping[str, Any]:

@@ -127,10 +127,11 @@ def due(db: sqlite3.Connection, name: str, since: str, day: str) -> dict[int, se
         day: the day of the last digest; ``LATE_DAYS`` before it is as far back as ids are looked at.
     """
     found: dict[int, set[int]] = {}
+    # CROSS JOIN: from the item to its digests; the other way round every item would look through all digests of years.
     rows = db.execute(
         """SELECT story, items.id FROM items JOIN story_items ON story_items.item = items.id
         WHERE items.id >= CAST(strftime('%Y%m%d', :day, :late) AS INTEGER) * :per_day AND backlog = 0 AND first_seen_at >= :since
-          AND NOT EXISTS (SELECT 1 FROM digest_items JOIN digests ON digests.id = digest
+          AND NOT EXISTS (SELECT 1 FROM digest_items CROSS JOIN digests ON digests.id = digest
             WHERE digest_items.item = items.id AND name = :name)
           AND EXISTS (SELECT 1 FROM story_items AS other JOIN item_topics ON item_topics.item = other.item
             WHERE other.story = story_items.story AND tier <> 'no')""",
@@ -145,8 +146,8 @@ def told(db: sqlite3.Connection, name: str, stories: Iterable[int]) -> dict[int,
     """Return the rungs with which digests of that name have shown stories; a story that was only counted is absent."""
     found: dict[int, set[str]] = {}
     rows = db.execute(
-        """SELECT story_items.story, rung FROM story_items JOIN digest_items ON digest_items.item = story_items.item
-        JOIN digests ON digests.id = digest
+        """SELECT story_items.story, rung FROM story_items CROSS JOIN digest_items ON digest_items.item = story_items.item
+        CROSS JOIN digests ON digests.id = digest
         WHERE story_items.story IN (SELECT value FROM json_each(?)) AND name = ? AND section <> 'more'""",
         (_json(stories), name),
     )

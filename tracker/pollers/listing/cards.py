@@ -24,7 +24,7 @@ from tracker.types import Entry
 
 __all__ = ["entries", "from_data"]
 
-CLIMB = 12  # levels a card may reach above its link; Next.js sites nest 4 to 8 deep
+CLIMB = 12  # levels a card may reach above its link
 MAX_PARTS = 200  # elements of one card that are looked at
 MAX_SUMMARY = 2_000
 MIN_SUMMARY = 25  # characters; less is a label (category, author, "5 min read")
@@ -51,7 +51,7 @@ _CATEGORIES = frozenset(
 )
 _QUOTES = '“‘"«'
 _YEAR_IN_PATH = re.compile(r"/(20\d\d(?:/(?:0[1-9]|1[0-2])(?=/))?)/")
-_UPDATED = re.compile(r"updat|modif|edited|zuletzt", re.IGNORECASE)
+_UPDATED = re.compile(r"updat|modif|edited", re.IGNORECASE)
 _ON = re.compile(r"(?:\b(?:of|on|from|until|by|since|to|through|in|at|for|before|after|and)|[,(])\s*$", re.IGNORECASE)
 
 
@@ -313,19 +313,19 @@ def _day(cards: list[_Card], post: Post, title: str, page: _Page) -> tuple[str, 
 
 
 def _days(cards: list[_Card], post: Post, title: str, page: _Page) -> Iterator[tuple[str, str | None]]:
-    labels = [words for card in cards for part, words in card.blocks if not _UPDATED.search(words) and not _is_update(part)]
+    labels = [(words, card.above) for card in cards for part, words in card.blocks if not _UPDATED.search(words) and not _is_update(part)]
     for card in cards:
         yield from ((written, days.whole(written)) for written in _attributes(card.element))
-    yield from ((words, days.whole(words)) for words in labels)
+    for words, above in labels:
+        yield words, days.whole(words)
+        yield f"{words} {above}", days.with_year(words, above)
     yield post.day, post.published_at
-    glued = (_cleaned(words[:1_000], page.labels, sure=False) for words in labels if title in words and title != words)
+    glued = (_cleaned(words[:1_000], page.labels, sure=False) for words, _ in labels if title in words and title != words)
     yield from ((day[:10], day) for _, day in glued if day)
-    for words in labels:  # "Published Jun 12, 2026 · 5 min read"
+    for words, _ in labels:  # "Published Jun 12, 2026 · 5 min read"
         dates = [*days.find(words)] if len(words) <= 60 and title not in words else []
         yield from ((words, day) for _, _, day in dates if len(dates) == 1)
-    for card in cards:
-        yield from ((f"{words} {card.above}", days.with_year(words, card.above)) for _, words in card.blocks if card.above)
-        yield card.above, days.whole(card.above)
+    yield from ((card.above, days.whole(card.above)) for card in cards)
 
 
 def _unread(cards: list[_Card]) -> str:

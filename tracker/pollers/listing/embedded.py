@@ -18,10 +18,10 @@ from tracker.pollers.listing import days
 
 __all__ = ["Post", "posts"]
 
-MAX_NODES = 300_000  # values looked at in all scripts of a page; a long Next.js page has 40,000
+MAX_NODES = 300_000  # values looked at in all scripts of a page, about a second
 MAX_FAILURES = 50  # places of a payload at which reading JSON may fail: each may cost its whole length
 
-# Names under which sites keep what we want, best first: schema.org, Sanity (Anthropic), Ghost (Cohere), WordPress, Contentful.
+# Names under which sites keep what we want, best first: schema.org, Sanity (publishedOn), Ghost (published_at), WordPress and others.
 _URL = ("url", "href", "link", "permalink", "canonicalUrl", "@id", "path")
 _SLUG = ("slug",)
 _TITLE = ("headline", "title", "name")

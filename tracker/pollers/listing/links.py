@@ -26,7 +26,7 @@ MAX_SIGHTINGS = 4  # elements kept of one article: picture, title, "Read more", 
 MAX_DEPTH = 60  # how far up a page's frame is looked for
 MIN_FRAME = 3  # articles that must stand in the frame if it is to be the list
 
-# Path segments right behind the prefix that lead to lists, people and services, not to articles. Seen on the sites of labs.
+# Path segments right behind the prefix that lead to lists, people and services, not to articles.
 NOT_ARTICLES = frozenset(
     "about all archive archives author authors careers categories category contact events feed feeds index index.html jobs latest legal "
     "login newsletter page pages press press-kit press-kits privacy rss search series signup subscribe tag tags team teams terms topic "
