@@ -39,7 +39,7 @@ lint: $(BIN)/.ready-dev ## style and types
 	@$(BIN)/mypy
 
 docs: $(BIN)/.ready-dev ## renew the pages that come from the code
-	@$(BIN)/python docs/build.py
+	@$(BIN)/python docs/build.py && $(BIN)/python docs/model.py
 
 model: $(BIN)/.ready ## train the shipped model: make model LABELS=train.csv TEXTS=corpus/ [NEWS=news.csv]
 	@test -n "$(LABELS)" -a -n "$(TEXTS)" || { echo "make model needs LABELS=FILE and TEXTS=FOLDER (see docs/model.md)"; exit 2; }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,9 +15,9 @@ ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")])
 
 
-def build() -> object:
-    """The module docs/build.py."""
-    spec = importlib.util.spec_from_file_location("docs_build", ROOT / "docs" / "build.py")
+def script(name: str) -> Any:
+    """A module of docs/."""
+    spec = importlib.util.spec_from_file_location(f"docs_{name}", ROOT / "docs" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -24,9 +25,10 @@ def build() -> object:
     return module
 
 
-@pytest.mark.parametrize("page", ["commands", "database"])
-def test_a_generated_page_is_what_the_code_says_now(page: str) -> None:
-    assert (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8") == getattr(build(), page)(), "run `make docs`"
+@pytest.mark.parametrize(("page", "writer"), [("commands", "build.commands"), ("database", "build.database"), ("model", "model.page")])
+def test_a_generated_page_is_what_the_code_says_now(page: str, writer: str) -> None:
+    name, _, function = writer.partition(".")
+    assert (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8") == getattr(script(name), function)(), "run `make docs`"
 
 
 def test_every_key_of_feeds_toml_is_explained() -> None:

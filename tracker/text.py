@@ -42,7 +42,8 @@ _ANSI = re.compile("(?:\x1b\\[|\x9b)[0-?]{0,20}[ -/]{0,4}[@-~]")  # colours and 
 _MARKS = re.compile(r"((?:[\u0300-\u036f]){3})[\u0300-\u036f]+")  # zalgo: more than three stacked accents
 _SPACE = re.compile(r"\s+")
 _BLOCK = re.compile(
-    r"<\s*(?:/\s*)?(?:p|div|li|tr|td|th|dt|dd|h[1-6]|blockquote|section|article|ul|ol|dl|table|pre|figure|br|hr)\b[^<>]{0,2000}>", re.IGNORECASE
+    r"<\s*(?:/\s*)?(?:p|div|li|tr|td|th|dt|dd|h[1-6]|blockquote|section|article|ul|ol|dl|table|pre|figure|br|hr)\b[^<>]{0,2000}>",
+    re.IGNORECASE,
 )
 _TAG = re.compile(r"<(/?)([a-z][a-z0-9]{0,30})[^<>]*>?", re.IGNORECASE)
 # Elements that hold nothing, or that the next of their kind closes: they stand beside each other, however many there are.
