@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from calendar import timegm
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -67,7 +68,7 @@ def read(body: bytes, source: Source, url: str, charset: str | None) -> Parsed:
         raise ParseError("malformed", f"{url}: {text.one_line(str(feed.get('bozo_exception', '')), 200)}")
     cut, half = _breaks_off(body)
     listed = feed.entries[:-1] if half else feed.entries
-    entries = [entry for raw in listed[:MAX_ENTRIES] if (entry := _entry(raw, url))]
+    entries = [entry for raw in listed[:MAX_ENTRIES] if (entry := _entry(raw, url, mirror=source.role == "mirror"))]
     return Parsed(tuple(entries), problem="truncated" if cut else "too_many_items" if len(listed) > MAX_ENTRIES else None)
 
 
@@ -106,11 +107,19 @@ def _looks_like(body: bytes) -> str:
     return "something else" if start else "nothing"
 
 
-def _entry(raw: Mapping[str, Any], base: str) -> Entry | None:
+def _unglued(title: str) -> str:
+    """A mirror's title without the date and category that its scraper glued to it: "Aug 18, 2026ScienceHow Claude …"."""
+    from tracker.pollers.listing.cards import cleaned
+
+    return cleaned(title, Counter(), sure=False)[0]
+
+
+def _entry(raw: Mapping[str, Any], base: str, *, mirror: bool) -> Entry | None:
     markup = _markup(raw)
     link = urls.safe_url(raw.get("link"), base)
     guid = text.one_line(str(raw.get("id") or ""), 500) or None
     title = text.one_line(text.plain(str(raw.get("title") or ""), text.MAX_TITLE * 2))
+    title = _unglued(title) if mirror else title
     abstract = guid is not None and guid.startswith("oai:arXiv")
     body = text.paragraph(_ARXIV_PREFIX.sub("", markup, count=1)) if abstract else text.plain(markup)
     if not title and not body and not link:

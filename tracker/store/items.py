@@ -263,7 +263,7 @@ def _update(db: sqlite3.Connection, source: Source, candidate: _Candidate, now: 
     if not ranks.may_rewrite(source, old["source"]):
         return 0
     takeover = old["source"] != source.id
-    changes = _changes(entry, old, takeover=takeover)
+    changes = _changes(entry, old, takeover=takeover, listing=source.kind == "page")
     if not changes and not takeover:
         return 0
     reads_otherwise = bool({"title", "text", "url"} & changes.keys())
@@ -279,12 +279,16 @@ def _update(db: sqlite3.Connection, source: Source, candidate: _Candidate, now: 
     return int(bool(changes.keys() - {"date"}))
 
 
-def _changes(entry: Entry, old: sqlite3.Row, *, takeover: bool) -> dict[str, tuple[object, object]]:
-    """What is different and to be written: {what: (old, new)}. A date, once sane, is only changed by a better source."""
+def _changes(entry: Entry, old: sqlite3.Row, *, takeover: bool, listing: bool) -> dict[str, tuple[object, object]]:
+    """What is different and to be written: {what: (old, new)}. A date, once sane, is only changed by a better source.
+
+    The line that a listing page gives beside a title never replaces the whole text that a mirror brought.
+    """
+    text = old["body"] if listing and len(entry.text) < len(old["body"]) else entry.text or old["body"]
     version = max(entry.version or 0, old["version"] or 0) or None
     pairs = {
         "title": (old["title"], entry.title or old["title"]),
-        "text": (old["body"], entry.text or old["body"]),
+        "text": (old["body"], text),
         "url": (old["url"], entry.url or old["url"]),
         "date": (old["published_at"], (entry.published_at if takeover else None) or old["published_at"] or entry.published_at),
         "version": (old["version"], version),

@@ -22,7 +22,7 @@ from tracker.pollers.listing.embedded import Post
 from tracker.pollers.listing.links import Element, Links, Pattern, parents, text_of
 from tracker.types import Entry
 
-__all__ = ["entries", "from_data"]
+__all__ = ["cleaned", "entries", "from_data"]
 
 CLIMB = 12  # levels a card may reach above its link
 MAX_PARTS = 200  # elements of one card that are looked at
@@ -209,7 +209,7 @@ def _speaks(element: Element) -> bool:
 def _title(cards: list[_Card], post: Post, page: _Page) -> tuple[str, str | None]:
     """The title ("" if there is none), and the day that was glued to it."""
     for words, sure in _titles(cards, post, page):
-        title, day = _cleaned(text.one_line(words), page.labels, sure=sure)
+        title, day = cleaned(text.one_line(words), page.labels, sure=sure)
         if not _GENERIC.fullmatch(title) and not days.whole(title):
             return title, day
     return "", None
@@ -266,8 +266,13 @@ def _before(element: Element, page: _Page) -> list[Element]:
     return []
 
 
-def _cleaned(words: str, labels: Counter[str], *, sure: bool) -> tuple[str, str | None]:
-    """A title without the date and category glued to its front or end, and that date."""
+def cleaned(words: str, labels: Counter[str], *, sure: bool) -> tuple[str, str | None]:
+    """Return a title without the date and category glued to its front or end, and that date.
+
+    Args:
+        labels: texts that stand on many cards of the page: its categories.
+        sure: the page itself calls it a title, so a date in it may be meant.
+    """
     dates = [*days.find(words[:300])]
     if not dates:
         return words, None
@@ -320,7 +325,7 @@ def _days(cards: list[_Card], post: Post, title: str, page: _Page) -> Iterator[t
         yield words, days.whole(words)
         yield f"{words} {above}", days.with_year(words, above)
     yield post.day, post.published_at
-    glued = (_cleaned(words[:1_000], page.labels, sure=False) for words, _ in labels if title in words and title != words)
+    glued = (cleaned(words[:1_000], page.labels, sure=False) for words, _ in labels if title in words and title != words)
     yield from ((day[:10], day) for _, day in glued if day)
     for words, _ in labels:  # "Published Jun 12, 2026 · 5 min read"
         dates = [*days.find(words)] if len(words) <= 60 and title not in words else []
