@@ -1,6 +1,7 @@
 """What pages and lists cost with a million items: python -m benchmarks.browse [ITEMS] [REQUESTS]
 
-Goal: lists ≤ 50 ms of CPU at the 95th percentile. The database is synthetic: one item in ten is on a topic, 30 new ones a topic a day.
+Goal: lists ≤ 50 ms of CPU at the 95th percentile. The database is synthetic: one item in ten is on a topic, one of five of these joins
+the story before it, five a day bear on a standing question.
 Each address is asked in turn through Datasette, in this process; CPU seconds of the process, the first request of each left out.
 """
 
@@ -13,11 +14,12 @@ import statistics
 import sys
 import tempfile
 import time
+from collections import Counter
 from datetime import date, timedelta
 from pathlib import Path
 
 from tracker import config, store
-from tracker.store import sources, transaction
+from tracker.store import sources, transaction, watches
 from tracker.web.serve import application
 
 ADDRESSES = (
@@ -30,6 +32,8 @@ ADDRESSES = (
     "/tracker/item_topics?topic=agent-memory&_size=50",
     "/tracker/source_health",
 )
+QUESTIONS = ("alignment-drift", "ai-rd-automation", "other-lab-papers", "field-feedback-product", "rsi-mention")
+RUNGS = ("reported", "stated", "published", "shipped")
 LABS = ("anthropic", "openai", "google-deepmind", "meta", "mistral")
 WORDS = "agents memory learn reward self-improving feedback oversight benchmark skill online release tokens chips funding language model".split()
 
@@ -41,6 +45,7 @@ def build(path: Path, count: int) -> None:
     with transaction(db):
         sources.sync(db, settings.sources, "2021-06-01T00:00:00Z")
         sources.sync_registry(db, settings.topics, settings.labs, "2021-06-01T00:00:00Z")
+        watches.sync(db, settings.watches, "2021-06-01T00:00:00Z")
     names, topics = [source.id for source in settings.sources], [topic.id for topic in settings.topics]
     a_day, first = count // 1826 + 1, date(2021, 6, 14)
     for day in range(1826):
@@ -57,7 +62,10 @@ def _one_day(db: sqlite3.Connection, chance: random.Random, day: date, count: in
     db.executemany(
         "INSERT INTO items(id, key, source, url, title, published_at, first_seen_at, content_hash, backlog, origin) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, 'h', 0, 'paper')",
-        [(i, f"url:{i}", chance.choice(names), f"https://a.example.org/{i}", title, stamp, stamp) for i, title in zip(ids, titles, strict=True)],
+        [
+            (i, f"url:{i}", chance.choice(names), f"https://a.example.org/{i}", title, stamp, stamp)
+            for i, title in zip(ids, titles, strict=True)
+        ],
     )
     db.executemany("INSERT INTO texts VALUES (?, ?, ?)", [(i, title, title * 4) for i, title in zip(ids, titles, strict=True)])
     tagged = [i for i in ids if chance.random() < 0.1]
@@ -66,11 +74,23 @@ def _one_day(db: sqlite3.Connection, chance: random.Random, day: date, count: in
         [(i, chance.choice(topics), chance.random(), chance.choice(["confident", "maybe"])) for i in tagged for _ in range(2)],
     )
     db.executemany(
-        "INSERT INTO item_labs VALUES (?, ?, 'by', 'source', 'declared', 'the source says so', 'r')", [(i, chance.choice(LABS)) for i in tagged]
+        "INSERT INTO item_labs VALUES (?, ?, 'by', 'source', 'declared', 'the source says so', 'r')",
+        [(i, chance.choice(LABS)) for i in tagged],
     )
-    db.executemany("INSERT INTO stories(id, title, lead_item, first_at, last_at, items, sources) VALUES (?, ?, ?, ?, ?, 1, 1)",
-                   [(i, "t", i, stamp, stamp) for i in ids])  # fmt: skip
-    db.executemany("INSERT INTO story_items VALUES (?, ?, 1, 'first of its story')", [(i, i) for i in ids])
+    on_topic, homes, home = set(tagged), {}, 0
+    for i in ids:
+        home = home if i in on_topic and home and chance.random() < 0.2 else i
+        homes[i] = home
+    sizes = Counter(homes.values())
+    db.executemany(
+        "INSERT INTO stories(id, title, lead_item, first_at, last_at, items, sources) VALUES (?1, 't', ?1, ?2, ?2, ?3, ?3)",
+        [(story, stamp, size) for story, size in sizes.items()],
+    )
+    db.executemany("INSERT INTO story_items VALUES (?, ?, 1, 'the same title')", homes.items())
+    db.executemany(
+        'INSERT OR IGNORE INTO watch_events VALUES (?, ?, ?, ?, ?, ?, NULL, 0.9, \'["on agent-memory (0.90)", "a paper"]\', 0)',
+        [(chance.choice(QUESTIONS), i, chance.choice(LABS), chance.choice(RUNGS), stamp, stamp) for i in tagged[:5]],
+    )
 
 
 async def _measure(path: Path, requests: int) -> dict[str, list[float]]:

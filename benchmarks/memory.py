@@ -85,7 +85,9 @@ def _children(pid: int) -> list[int]:
 
 def _peak(pid: int) -> float:
     try:
-        return next(int(line.split()[1]) / 1024 for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM"))
+        return next(
+            int(line.split()[1]) / 1024 for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM")
+        )
     except (OSError, StopIteration):
         return 0.0
 

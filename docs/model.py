@@ -58,7 +58,11 @@ def _confident(row: dict[str, float]) -> float:
 
 
 def _table(kind: str, scores: dict[str, dict[str, dict[str, float]]]) -> str:
-    lines = [f"### {kind.capitalize()}\n", "| topic | positives | average precision | maybe P / R | confident P / R |", "|---|---|---|---|---|"]
+    lines = [
+        f"### {kind.capitalize()}\n",
+        "| topic | positives | average precision | maybe P / R | confident P / R |",
+        "|---|---|---|---|---|",
+    ]
     for topic, rows in scores.items():
         row = rows[kind]
         sure = f"{row['confident_precision']:.2f} / {row['confident_recall']:.2f}" if row.get("confident_tagged") else "–"

@@ -52,7 +52,9 @@ def commands(group: click.Group = cli, path: tuple[str, ...] = ()) -> list[tuple
 def home(tmp_path: Path, web: Server) -> Path:
     """A folder with a feeds.toml of one source that answers."""
     web.serves("/feed.xml", FEED)
-    (tmp_path / "feeds.toml").write_text(f'[tracker]\ncontact = "t@example.org"\n[feeds.lab]\nurl = "{web.url("/feed.xml")}"\nlab = "openai"\n')
+    (tmp_path / "feeds.toml").write_text(
+        f'[tracker]\ncontact = "t@example.org"\n[feeds.lab]\nurl = "{web.url("/feed.xml")}"\nlab = "openai"\n'
+    )
     return tmp_path
 
 
@@ -185,7 +187,7 @@ def test_feeds_check_shows_what_was_understood_and_stores_nothing(home: Path) ->
 
 def test_a_quiet_run_parses_nothing_imports_nothing_heavy_and_writes_no_item(home: Path) -> None:
     tracker("run", "--now", "2026-06-12T06:00:00Z", cwd=home)
-    code = f"""import sqlite3, sys
+    code = """import sqlite3, sys
 written = []
 from tracker import store
 from tracker.run import Tracker

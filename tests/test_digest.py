@@ -663,6 +663,20 @@ def line(number: int, **changes: Any) -> Line:
     return replace(made, **changes)
 
 
+def test_the_order_of_arrival_does_not_show(tmp_path: Path) -> None:
+    texts = []
+    for turn in (1, -1):
+        db = store.open(tmp_path / f"{turn}" / "tracker.db", write=True)
+        world = World(db).run()
+        written(world)
+        for title in ("A", "B", "C", "D", "E", "F")[::turn]:
+            world.event(world.post(f"Post {title}", url=f"https://lab.example/{title}", source=LAB)[0], "published")
+        world.run(after=DAY)
+        texts.append(digest.preview(db, world.config, world.now).text)
+        db.close()
+    assert texts[0] == texts[1]
+
+
 @pytest.mark.parametrize("at", ["daily", "weekly"])
 def test_the_html_is_never_cut_by_a_reader(at: str) -> None:
     told = [Story(n, tuple(line(n * 100 + k, story=n) for k in range(40)), ("reported",)) for n in range(1, 60)]

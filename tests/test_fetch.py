@@ -1,5 +1,4 @@
 """``fetch`` against a server that misbehaves: rows F01–F25 and S24–S29 of the faults we promise to survive."""
-# ruff: noqa: N802 (tests are named after the rows they prove)
 
 from __future__ import annotations
 

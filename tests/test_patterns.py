@@ -29,7 +29,9 @@ SHIPPED = tomllib.loads((DEFAULTS / "topics.toml").read_text(encoding="utf-8"))[
         pytest.param("agent", "reagent and agents", None, id="whole words only"),
         pytest.param("agent*", "reagents", None, id="an ending is not a beginning"),
         pytest.param("a.c", "abc", None, id="a dot is a dot"),
-        pytest.param("recursive * self-improvement", "recursive AI self improvement", "recursive AI self improvement", id="a star alone is a word"),
+        pytest.param(
+            "recursive * self-improvement", "recursive AI self improvement", "recursive AI self improvement", id="a star alone is a word"
+        ),
         pytest.param("recursive * gain", "recursive a b c d gain", None, id="a star alone is at most three words"),
         pytest.param("naïve Äpfel", "NAÏVE ÄPFEL", "NAÏVE ÄPFEL", id="letters with marks"),
     ],

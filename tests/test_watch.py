@@ -23,7 +23,8 @@ PAPER = Watch(
     since="2026-06-01",
 )
 FACTS = Facts(
-    1, "url:https://anthropic.com/news/x", "https://anthropic.com/news/x", "Agents that learn", "", "2026-06-12T08:00:00Z", "official", None, "",
+    1, "url:https://anthropic.com/news/x", "https://anthropic.com/news/x", "Agents that learn", "",
+    "2026-06-12T08:00:00Z", "official", None, "",
     {"anthropic": "source: declared"}, {}, {"agent-self-improvement": (0.95, "confident")},
 )  # fmt: skip
 
@@ -151,7 +152,8 @@ def say(db: sqlite3.Connection, loaded: config.Config, *, tier: str = "confident
         (item,) = items.select_items(db, "1", {"limit": 1})
         tags.save(
             db, item, [Tag("agent-self-improvement", 0.95, tier, (("agents", 1.0),), "m")],
-            [Attribution("anthropic", "by", "source", "declared", "declared")], tags.Signals("official"), registry="r", now=stamp, done=True,
+            [Attribution("anthropic", "by", "source", "declared", "declared")], tags.Signals("official"),
+            registry="r", now=stamp, done=True,
         )  # fmt: skip
         if grouped:
             stories.join(db, item, None, 1.0, "first of its story", stamp)

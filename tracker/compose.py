@@ -178,7 +178,10 @@ def importance(story: Story, since: str, order: Sequence[str] = ()) -> float:
 
 def _arranged(matter: Matter, caps: _Caps) -> _Plan:
     order = list(matter.topics)
-    ranked = sorted(matter.stories, key=lambda story: (-importance(story, matter.period[0], order), story.lines[0].at, story.id))
+    # Ties by what is told, not by ids: those follow the order of arrival, which differs from run to run.
+    ranked = sorted(
+        matter.stories, key=lambda one: (-importance(one, matter.period[0], order), one.lines[0].at, one.lines[0].title, one.id)
+    )
     moves = tuple(matter.moves[: caps.moves])
     by_id = {story.id: story for story in ranked if story.fresh}
     proofs: dict[Move, Story] = {}

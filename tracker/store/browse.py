@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields
 from typing import Any
 
 from tracker.store.items import IDS_PER_DAY, select_items
 from tracker.types import Event, Item, Watch
 
-__all__ = ["board", "items", "status"]
+__all__ = ["board", "items", "questions", "status"]
 
 # IN, not EXISTS: SQLite then starts from the tag's index, so a rare topic costs what it has, not what the archive has.
 _CONDITIONS = {
@@ -70,3 +72,26 @@ def _event(db: sqlite3.Connection, event: Event | None) -> dict[str, Any] | None
         return None
     row = db.execute("SELECT key, title, url FROM items WHERE id = ?", (event.item,)).fetchone()
     return {"lab": event.lab, "rung": event.rung, "at": event.at, "reason": list(event.reason), "item": event.item, **dict(row)}
+
+
+def questions(db: sqlite3.Connection) -> tuple[Watch, ...]:
+    """Return the standing questions as the last run mirrored them; one that is counted ``after`` another stands behind it."""
+    left = [_watch(*row) for row in db.execute("SELECT id, question, spec FROM watches WHERE retired_at IS NULL ORDER BY id")]
+    placed: list[Watch] = []
+    while left:
+        ids = {watch.id for watch in left}
+        ready = [watch for watch in left if watch.after not in ids] or left  # a ring: feeds.toml does not allow one
+        placed += ready
+        left = [watch for watch in left if watch not in ready]
+    return tuple(placed)
+
+
+def _watch(identifier: str, question: str, spec: str) -> Watch:
+    """A watch from its row; of a spec that cannot be read only the question is left."""
+    try:
+        stored = dict(json.loads(spec))
+    except (ValueError, TypeError):
+        return Watch(identifier, question)
+    known = {field.name for field in fields(Watch)}
+    said = {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items() if name in known}
+    return Watch(**{**said, "id": identifier, "question": question})

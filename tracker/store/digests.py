@@ -178,7 +178,7 @@ def lines(db: sqlite3.Connection, stories: Iterable[int], due_items: Iterable[in
         """SELECT story, items.id, items.title, items.url, sources.title AS source, items.origin,
           coalesce(published_at, first_seen_at) AS at, first_seen_at, unconfirmed, cue, evidence, lead_item = items.id AS lead
         FROM story_items JOIN stories ON stories.id = story JOIN items ON items.id = item JOIN sources ON sources.id = items.source
-        WHERE story IN (SELECT value FROM json_each(?)) ORDER BY story, lead DESC, at, items.id""",
+        WHERE story IN (SELECT value FROM json_each(?)) ORDER BY story, lead DESC, at, items.key""",
         (wanted,),
     )
     for row in rows:
@@ -227,7 +227,7 @@ def signs(db: sqlite3.Connection) -> list[Sign]:
           sources.title AS source, story FROM watch_events
         JOIN items ON items.id = watch_events.item JOIN sources ON sources.id = items.source
         LEFT JOIN story_items ON story_items.item = watch_events.item
-        WHERE withdrawn_at IS NULL ORDER BY found_at, quiet DESC, at, watch_events.item, watch_events.lab"""
+        WHERE withdrawn_at IS NULL ORDER BY found_at, quiet DESC, at, items.key, watch_events.lab"""
     )
     return [
         Sign(

@@ -130,7 +130,7 @@ async def _context(datasette: Any, database: Any, request: Any) -> tuple[int, di
     choice = front.Choice.of(request.args)
     now = _now()
     facts = await database.execute_fn(lambda conn: front.read(conn, choice, now, _counts, database.path))
-    return 200, {**shared, **front.page(facts, choice, now, links)}
+    return 200, {**shared, **front.page(facts, choice, front.present(facts, now), links)}
 
 
 async def _ours(datasette: Any) -> Any:

@@ -2,28 +2,30 @@
 
 in   the query of a request; a read-only connection; the present
 out  plain values for ``templates/tracker/front.html``; every link made, every time in words beside its instant
-``read`` is the only function with SQL, all in one read transaction: a page shows the state before or after a commit, never half.
-``page`` is pure. Surprising: whether a topic or lab exists is decided in Python from the registry, so a hostile value never meets SQL.
+``read`` runs the SQL, all in one read transaction: a page shows the state before or after a commit, never half. ``page`` is pure; the
+lines of the list are made in ``stories``, the standing questions in ``board``. The present of a sample is its last run. Surprising: whether a topic or lab exists is decided in Python from the registry, so a hostile value never meets SQL.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from tracker.clock import iso, parse
 from tracker.store.items import IDS_PER_DAY
-from tracker.urls import host_of, safe_url
-from tracker.web import queries
+from tracker.urls import safe_url
+from tracker.web import board, queries
 from tracker.web.links import Links
-from tracker.web.words import day_name, moment, time_of, until
+from tracker.web.stories import json_of, stories
+from tracker.web.words import count, date_of, day_name, moment, until
 
-__all__ = ["Choice", "Counts", "page", "read"]
+__all__ = ["Choice", "Counts", "page", "present", "read"]
 
 Row = Mapping[str, Any]
 Facts = dict[str, list[Row]]
@@ -31,13 +33,13 @@ Facts = dict[str, list[Row]]
 LISTED = 50
 _END = 10**15  # beyond every id: YYYYMMDD × 1,000,000 + n
 _RELATIONS = ("by", "about")
-_AUTHORS, _SOURCES, _LABS, _FAILING = 2, 3, 14, 6  # shown before "and 5 more"
+_QUESTIONS, _LABS, _FAILING = 4, 14, 6  # shown before "5 more"; of the questions on a small screen
 _AT_WORK_S = 6 * 3600  # an unfinished run that began longer ago has died
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What the reader narrowed the list to. ``before``: only items with a smaller id."""
+    """What the reader narrowed the list to. ``before``: only stories whose newest item has a smaller id."""
 
     topic: str = ""
     lab: str = ""
@@ -58,18 +60,19 @@ class Choice:
 
 
 class Counts:
-    """Counts over the whole archive, made again only when the database files have changed."""
+    """What is counted over the whole archive, and the board; made again only when the database files have changed."""
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[object, Facts]] = {}
 
     def of(self, conn: sqlite3.Connection, path: str, today: datetime) -> Facts:
-        """Return the counts of topics, labs and items as of now."""
+        """Return the counts of topics, labs and items, and the standing questions, as of now."""
         state = (today.date(), [_state(Path(path + suffix)) for suffix in ("", "-wal")])
         known = self._known.get(path)
         if known is None or known[0] != state:
             floors = {"week": _floor(today - timedelta(days=6)), "quarter": _floor(today - timedelta(days=89))}
-            known = self._known[path] = (state, {name: _rows(conn, getattr(queries, name), floors) for name in ("TOPICS", "LABS", "TOTAL")})
+            counted = {name: _rows(conn, getattr(queries, name), floors) for name in ("TOPICS", "LABS", "TOTAL")}
+            known = self._known[path] = (state, {**counted, "BOARD": board.read(conn, today)})
         return known[1]
 
 
@@ -88,14 +91,19 @@ def read(conn: sqlite3.Connection, choice: Choice, now: datetime, counts: Counts
     """Return everything the page shows, from one state of the database."""
     conn.execute("BEGIN")
     try:
-        facts = {"NAMES": _rows(conn, queries.NAMES)}
+        facts = {name: _rows(conn, getattr(queries, name)) for name in ("RUNS", "NAMES", "SOURCES", "WAITING")}
+        facts |= counts.of(conn, path, present(facts, now))
         listed = [] if _unknown(choice, facts["NAMES"]) else _rows(conn, queries.LISTS[_list_of(choice)], _values(choice))
-        facts["MORE"] = listed[LISTED:]
-        ids = [row["item"] for row in listed[:LISTED]]
-        values = {"items": json.dumps(ids), "days": json.dumps([] if choice.narrowed else sorted({i // IDS_PER_DAY for i in ids}))}
-        for name in ("ITEMS", "TAGS", "ATTRIBUTIONS", "SIGHTINGS", "DAYS", "SOURCES", "RUNS", "WAITING"):
+        facts["LISTED"], facts["MORE"] = listed[:LISTED], listed[LISTED:]
+        ids = [row["item"] for row in facts["LISTED"]]
+        facts["STORIES"] = _rows(conn, queries.STORIES, {"listed": json.dumps(ids)})
+        values = {
+            "items": json.dumps(sorted({*ids, *(row["item"] for row in facts["STORIES"])})),
+            "days": json.dumps([] if choice.narrowed else sorted({i // IDS_PER_DAY for i in ids})),
+        }
+        for name in ("ITEMS", "TAGS", "ATTRIBUTIONS", "SIGHTINGS", "DAYS"):
             facts[name] = _rows(conn, getattr(queries, name), values)
-        return {**facts, **counts.of(conn, path, now)}
+        return {**facts, "SIGNS": _rows(conn, queries.SIGNS, {"items": json.dumps(_signs(facts["BOARD"]))})}
     finally:
         conn.execute("ROLLBACK")
 
@@ -104,6 +112,17 @@ def _rows(conn: sqlite3.Connection, sql: str, values: Mapping[str, object] | Non
     cursor = conn.execute(sql, values or {})
     names = [column[0] for column in cursor.description]
     return [dict(zip(names, row, strict=True)) for row in cursor]
+
+
+def _signs(rows: Iterable[Row]) -> list[int]:
+    """The items behind the board."""
+    return sorted({event.item for row in rows for event in (row["status"].proof, row["status"].last) if event})
+
+
+def present(facts: Facts, now: datetime) -> datetime:
+    """Return the present of the page: of a sample its last run, else now."""
+    last = facts["RUNS"][0] if facts["RUNS"] and facts["RUNS"][0]["sample"] else None
+    return parse(last["started_at"]) if last else now
 
 
 def _list_of(choice: Choice) -> str:
@@ -138,7 +157,8 @@ def page(facts: Facts, choice: Choice, now: datetime, links: Links) -> dict[str,
     names = {(row["what"], row["id"]): row["title"] for row in facts["NAMES"]}
     unknown = _unknown(choice, facts["NAMES"])
     choice = Choice() if unknown else choice
-    items = [_item(row, facts, names, now, links) for row in facts["ITEMS"]]
+    items = stories(facts, names, now, links)
+    asked = board.board(facts, names, now, links) if choice == Choice() and not unknown else []
     chosen_topic = names.get(("topic", choice.topic), "")
     chosen_lab = names.get(("lab", choice.lab), "")
     return {
@@ -146,7 +166,11 @@ def page(facts: Facts, choice: Choice, now: datetime, links: Links) -> dict[str,
         "topic": next((row for row in facts["NAMES"] if (row["what"], row["id"]) == ("topic", choice.topic)), None),
         "lab": chosen_lab,
         "title": " · ".join(part for part in (chosen_topic, chosen_lab and f"{choice.relation} {chosen_lab}") if part),
+        "sample": date_of(iso(now)).partition(" ")[2] if any(row["sample"] for row in facts["RUNS"]) else "",
         "health": _health(facts, now),
+        "board": asked,
+        "answered": sum(1 for row in asked if row["standing"] == "answered"),
+        "questions_shown": _QUESTIONS,
         "days": _days(items, facts["DAYS"], choice, now),
         "empty": unknown or ("" if items else _empty(facts, choice, now)),
         "older": links.front(**_kept(choice), before=items[-1]["id"]) if facts["MORE"] else "",
@@ -184,7 +208,7 @@ def _health(facts: Facts, now: datetime) -> dict[str, Any]:
     newest = runs[0] if runs else None
     finished = next((run for run in runs if run["finished_at"]), None)
     health = [row["health"] for row in facts["SOURCES"]]
-    summary = _json(finished["summary"], dict) if finished else {}
+    summary = json_of(finished["summary"], dict) if finished else {}
     began = moment(newest["started_at"], now) if newest and not newest["finished_at"] else None
     return {
         "last": moment(finished["finished_at"], now) if finished else None,
@@ -211,8 +235,8 @@ def _empty(facts: Facts, choice: Choice, now: datetime) -> str:
 
 
 def _days(items: Sequence[Row], counted: Iterable[Row], choice: Choice, now: datetime) -> list[dict[str, Any]]:
-    """Items under day headings; what may be on topic stands below what is."""
-    counts = {row["day"]: row for row in counted}
+    """Stories under day headings; what may be on topic stands below what is."""
+    counts = {row["day"]: f"{count(row['stories'], 'story')} from {count(row['items'], 'item')}" for row in counted}
     days = []
     for day, group in groupby(items, key=lambda item: item["id"] // IDS_PER_DAY):
         listed = sorted(group, key=lambda item: item["stamp"], reverse=True)  # ids of one day are in the order of arrival
@@ -220,7 +244,7 @@ def _days(items: Sequence[Row], counted: Iterable[Row], choice: Choice, now: dat
         days.append(
             {
                 **day_name(day, now),
-                "counts": counts.get(day),
+                "counts": counts.get(day, ""),
                 "confident": confident,
                 "maybe": [item for item in listed if not _is_confident(item, choice)],
             }
@@ -230,79 +254,6 @@ def _days(items: Sequence[Row], counted: Iterable[Row], choice: Choice, now: dat
 
 def _is_confident(item: Row, choice: Choice) -> bool:
     return any(tag["tier"] == "confident" for tag in item["topics"] if not choice.topic or tag["id"] == choice.topic)
-
-
-# -- one item ---------------------------------------------------------------------------------------
-
-
-def _item(row: Row, facts: Facts, names: Mapping[tuple[str, str], str], now: datetime, links: Links) -> dict[str, Any]:
-    identifier = row["id"]
-    href = safe_url(row["url"])
-    authors = [name for name in row["authors"].split("; ") if name]
-    seen_in = list(dict.fromkeys(sighting["title"] for sighting in _of(facts["SIGHTINGS"], identifier)))
-    return {
-        "id": identifier,
-        "title": row["title"].strip() or "(no title)",
-        "href": href,
-        "host": host_of(href),
-        "stamp": row["published_at"] or row["first_seen_at"],
-        "at": time_of(row["published_at"], row["first_seen_at"], identifier // IDS_PER_DAY),
-        "origin": row["origin"],
-        "sources": _some(seen_in, _SOURCES, "; "),
-        "authors": _some(authors, _AUTHORS),
-        "topics": [_topic_chip(tag, names, links) for tag in _of(facts["TAGS"], identifier)],
-        "labs": list(_lab_chips(_of(facts["ATTRIBUTIONS"], identifier), names, links)),
-        "first_seen": moment(row["first_seen_at"], now),
-        "key": row["key"],
-        "row": links.row("items", identifier),
-    }
-
-
-def _topic_chip(tag: Row, names: Mapping[tuple[str, str], str], links: Links) -> dict[str, Any]:
-    by_rule = tag["model"] == "rules"
-    return {
-        "id": tag["topic"],
-        "title": names.get(("topic", tag["topic"]), tag["topic"]),
-        "tier": tag["tier"],
-        "score": "by rule" if by_rule else f"{tag['score']:.2f}",
-        "href": links.front(topic=tag["topic"]),
-        "words": _words(tag["evidence"]),
-        "model": "rules alone, no model" if by_rule else f"model {tag['model']}",
-    }
-
-
-def _words(evidence: str) -> list[tuple[str, str]]:
-    """The words behind a tag with their weights; nothing where the evidence cannot be read."""
-    pairs = [pair for pair in _json(evidence, list) if isinstance(pair, list) and len(pair) == 2 and isinstance(pair[1], int | float)]
-    return [(str(term), f"{weight:.2f}") for term, weight in pairs]
-
-
-def _lab_chips(rows: Sequence[Row], names: Mapping[tuple[str, str], str], links: Links) -> Iterator[dict[str, Any]]:
-    for (relation, lab), group in groupby(rows, key=lambda row: (row["relation"], row["lab"])):
-        yield {
-            "relation": relation,
-            "name": names.get(("lab", lab), lab),
-            "href": links.front(lab=lab, relation=relation if relation != "by" else ""),
-            "proofs": [(row["strength"], row["method"], row["evidence"]) for row in group],
-        }
-
-
-def _of(rows: Iterable[Row], item: int) -> list[Row]:
-    return [row for row in rows if row["item"] == item]
-
-
-def _some(values: Sequence[str], limit: int, between: str = ", ") -> str:
-    more = len(values) - limit
-    return between.join(values) if more <= 1 else f"{between.join(values[:limit])} and {more} more"
-
-
-def _json(text: str | None, kind: type) -> Any:
-    """Return the JSON value, or an empty one when the text is not of that kind."""
-    try:
-        value = json.loads(text or "")
-    except ValueError:
-        return kind()
-    return value if isinstance(value, kind) else kind()
 
 
 # -- beside the list --------------------------------------------------------------------------------

@@ -12,6 +12,9 @@ from datasette.utils import tilde_encode
 
 __all__ = ["Links"]
 
+# One row an item, or more: counting them costs more than showing 50. The reader may ask ("count all").
+_LARGE = {"items", "item_labs", "item_topics", "latest", "links", "sightings", "stories", "story_items", "tagged", "texts", "watch_events"}
+
 
 class Links:
     """Builds the links of our pages."""
@@ -29,7 +32,8 @@ class Links:
 
     def table(self, name: str, format: str | None = None, **columns: object) -> str:  # noqa: A002 - Datasette's word
         """A table, view or query; ``format`` is ``json`` or ``csv``."""
-        return self._with(self._urls.table(self._database, name, format=format), columns)
+        uncounted = {"_nocount": 1} if name in _LARGE and "_shape" not in columns else {}
+        return self._with(self._urls.table(self._database, name, format=format), {**columns, **uncounted})
 
     def row(self, table: str, key: object) -> str:
         """One row of a table."""

@@ -22,9 +22,10 @@ _DESCRIPTION = (
 
 _HIDDEN = ("item_keys", "pending", "_sqlite_migrations", "sqlite_stat1", "sqlite_stat4")
 
-# What cannot be read from the schema. Facets only where a table stays small or an index answers.
+# What cannot be read from the schema. Facets only where a table stays small or an index answers; what
+# a large table can be counted by is a link in its description.
 _TABLES: dict[str, dict[str, Any]] = {
-    "items": {"sort_desc": "id", "label_column": "title", "facets": ["origin", "source"], "fts_table": "texts_fts", "fts_pk": "id"},
+    "items": {"sort_desc": "id", "label_column": "title", "fts_table": "texts_fts", "fts_pk": "id"},
     "texts": {"sort_desc": "item", "label_column": "title", "fts_table": "texts_fts", "fts_pk": "item"},
     "sources": {"sort": "id", "label_column": "title", "facets": ["kind", "role", "origin"]},
     "topics": {"sort": "title", "label_column": "title"},
@@ -36,10 +37,19 @@ _TABLES: dict[str, dict[str, Any]] = {
     "revisions": {"sort_desc": "item", "facets": ["what"]},
     "sightings": {"sort_desc": "item"},
     "links": {"sort_desc": "item"},
+    "stories": {"sort_desc": "id", "label_column": "title"},
+    "story_items": {"sort_desc": "item"},
+    "watches": {"sort": "id", "label_column": "question"},
+    "watch_events": {"sort_desc": "at", "facets": ["watch", "rung", "lab"]},
+    "digests": {"sort_desc": "id", "label_column": "subject", "facets": ["name", "status"]},
+    "digest_items": {"sort_desc": "digest"},
+    "digest_watches": {"sort_desc": "digest"},
     "latest": {"sort_desc": "id", "fts_table": "texts_fts", "fts_pk": "id"},
     "tagged": {"fts_table": "texts_fts", "fts_pk": "item"},
     "source_health": {"facets": ["health"]},
 }
+
+_COUNTED_BY = {"items": ("origin", "source", "act"), "latest": ("origin", "source"), "texts": ()}
 
 # Columns of views: where they come from, or what they say.
 _FROM = {
@@ -128,6 +138,49 @@ WHERE items.id IN (SELECT item FROM item_labs WHERE relation = :relation
     AND lab IN (SELECT :lab UNION SELECT lab FROM lab_parents WHERE parent = :lab))
   AND (:topic = '' OR item_topics.topic = :topic) AND item_topics.tier <> 'no'
 GROUP BY items.id ORDER BY items.id DESC LIMIT 500""",
+    },
+    "stories_of_the_week": {
+        "title": "Stories of the week",
+        "description": "What the week up to the newest item was about: stories with an item on topic, those with the most sources first.",
+        "sql": """WITH day AS (SELECT printf('%d', max(id) / 1000000) AS newest FROM items),
+  floor AS (SELECT CAST(strftime('%Y%m%d', substr(newest, 1, 4) || '-' || substr(newest, 5, 2) || '-' || substr(newest, 7, 2), '-6 days')
+    AS INTEGER) * 1000000 AS item FROM day),
+  found AS (SELECT story_items.story, max(item_topics.item) AS newest FROM item_topics JOIN story_items ON story_items.item = item_topics.item
+    WHERE item_topics.item >= (SELECT item FROM floor) AND item_topics.tier <> 'no' GROUP BY story_items.story)
+SELECT stories.id, stories.title, items.url, stories.items, stories.sources, stories.first_at, stories.last_at,
+  (SELECT group_concat(DISTINCT topic) FROM story_items JOIN item_topics ON item_topics.item = story_items.item
+    WHERE story_items.story = stories.id AND tier <> 'no') AS topics,
+  (SELECT group_concat(DISTINCT lab) FROM story_items JOIN item_labs ON item_labs.item = story_items.item
+    WHERE story_items.story = stories.id AND relation = 'by') AS by_labs
+FROM found JOIN stories ON stories.id = found.story JOIN items ON items.id = stories.lead_item
+WHERE stories.merged_into IS NULL
+ORDER BY stories.sources DESC, stories.items DESC, found.newest DESC LIMIT 500""",
+    },
+    "items_of_a_story": {
+        "title": "Items of a story",
+        "description": "What a story is made of, oldest first, and what joins each item to it. The story is an id of the table stories.",
+        "params": ["story"],
+        "sql": """SELECT coalesce(items.published_at, items.first_seen_at) AS at, items.title, items.url, items.origin, items.source,
+  items.id = stories.lead_item AS lead, story_items.evidence, story_items.score, items.id
+FROM story_items JOIN items ON items.id = story_items.item JOIN stories ON stories.id = story_items.story
+WHERE story_items.story = CAST(:story AS INTEGER) ORDER BY 1 LIMIT 500""",
+    },
+    "events_of_a_question": {
+        "title": "Events of a question",
+        "description": "Items that bear on a standing question, newest first, each with its rung and the reason. The watch is an id of the "
+        "table watches; an event with withdrawn_at no longer stands.",
+        "params": ["watch"],
+        "sql": """SELECT watch_events.at, watch_events.rung, watch_events.lab, items.title, items.url, watch_events.reason,
+  watch_events.found_at, watch_events.withdrawn_at, items.id
+FROM watch_events JOIN items ON items.id = watch_events.item
+WHERE watch_events.watch = :watch ORDER BY watch_events.at DESC LIMIT 500""",
+    },
+    "digests_sent": {
+        "title": "Digests",
+        "description": "Every mail as it was composed, newest first, with how far it came.",
+        "hide_sql": True,
+        "sql": """SELECT id, subject, text, status, sent_at, period_from, period_to, name, error
+FROM digests ORDER BY id DESC LIMIT 100""",
     },
     "search": {
         "title": "Search",

@@ -1,38 +1,56 @@
 """The SQL of our pages, as named constants; every value is bound.
 
 in   nothing; out  SQL text that ``front`` runs in one read transaction, and that the tests hold against its query plan
-Every list is a walk down an index that stops after ``:limit`` items, so its cost does not grow with the archive. Items travel
-between queries as a JSON array of ids (``:items``), which keeps the number of queries fixed however long the list is.
+Every list is a walk down an index that stops after ``:limit`` stories, so its cost does not grow with the archive. A story is found
+through its newest item that fits the list: there it stands, once, on whichever page. Items travel between queries as a JSON array of
+ids (``:items``), which keeps the number of queries fixed however long the list is.
 Surprising: counts over the whole archive stand apart (``TOPICS``, ``LABS``, ``TOTAL``); ``front`` remembers them until the file changes.
 """
 
 from __future__ import annotations
 
-__all__ = ["ATTRIBUTIONS", "DAYS", "ITEMS", "LABS", "LISTS", "NAMES", "RUNS", "SIGHTINGS", "SOURCES", "TAGS", "TOPICS", "TOTAL", "WAITING"]
+__all__ = [
+    "ATTRIBUTIONS", "DAYS", "ITEMS", "LABS", "LISTS", "NAMES", "RUNS", "SIGHTINGS", "SIGNS", "SOURCES", "STORIES", "TAGS", "TOPICS", "TOTAL",
+    "WAITING",
+]  # fmt: skip
 
-_NEWEST = """
+# Not the newest of its story that fits: the story stands further up. An item without a story, or left in one that was merged into
+# another, stands alone. {item} is the item, {fits} what makes another one fit the list.
+_NOT_OLDER = """NOT EXISTS (
+      SELECT 1 FROM story_items AS own CROSS JOIN stories ON stories.id = own.story AND stories.merged_into IS NULL
+        CROSS JOIN story_items AS newer ON newer.story = own.story AND newer.item > own.item
+      WHERE own.item = {item} AND EXISTS ({fits}))"""
+_ON_ANY = "SELECT 1 FROM item_topics AS other WHERE other.item = newer.item AND other.tier <> 'no'"
+
+_NEWEST = f"""
 SELECT item FROM item_topics
 WHERE item < :before AND tier <> 'no'
+  AND {_NOT_OLDER.format(item="item_topics.item", fits=_ON_ANY)}
 GROUP BY item ORDER BY item DESC LIMIT :limit"""
 
 # One walk a tier: the index is (topic, tier, item), so only within a tier are the items in order.
-_ON_TOPIC = """
+_OF_TIER = f"""SELECT * FROM (SELECT item FROM item_topics WHERE topic = :topic AND tier = '{{tier}}' AND item < :before
+    AND {_NOT_OLDER.format(item="item_topics.item", fits=f"{_ON_ANY} AND other.topic = :topic")}
+    ORDER BY item DESC LIMIT :limit)"""
+_ON_TOPIC = f"""
 SELECT item FROM (
-  SELECT * FROM (SELECT item FROM item_topics WHERE topic = :topic AND tier = 'confident' AND item < :before
-    ORDER BY item DESC LIMIT :limit)
+  {_OF_TIER.format(tier="confident")}
   UNION ALL
-  SELECT * FROM (SELECT item FROM item_topics WHERE topic = :topic AND tier = 'maybe' AND item < :before
-    ORDER BY item DESC LIMIT :limit))
+  {_OF_TIER.format(tier="maybe")})
 ORDER BY item DESC LIMIT :limit"""
 
 # One walk for the lab and each of its children. SQLite has no LATERAL: the inner list travels as a JSON array.
-_OF_LAB = """
+_FAMILY = "SELECT :lab AS lab UNION SELECT lab FROM lab_parents WHERE parent = :lab"
+_OTHER_OF_LAB = f"""SELECT 1 FROM item_labs AS its CROSS JOIN item_topics AS other ON other.item = its.item AND other.tier <> 'no'{{topic}}
+      WHERE its.item = newer.item AND its.relation = :relation AND its.lab IN ({_FAMILY})"""
+_OF_LAB = f"""
 SELECT DISTINCT newest.value AS item
-FROM (SELECT :lab AS lab UNION SELECT lab FROM lab_parents WHERE parent = :lab) AS family,
+FROM ({_FAMILY}) AS family,
   json_each((SELECT json_group_array(item) FROM (
     SELECT item FROM item_labs
     WHERE lab = family.lab AND relation = :relation AND item < :before
-      AND EXISTS (SELECT 1 FROM item_topics WHERE item_topics.item = item_labs.item AND tier <> 'no'{topic})
+      AND EXISTS (SELECT 1 FROM item_topics AS other WHERE other.item = item_labs.item AND tier <> 'no'{{topic}})
+      AND {_NOT_OLDER.format(item="item_labs.item", fits=_OTHER_OF_LAB)}
     GROUP BY item ORDER BY item DESC LIMIT :limit))) AS newest
 ORDER BY item DESC LIMIT :limit"""
 
@@ -41,11 +59,24 @@ LISTS = {
     "newest": _NEWEST,
     "topic": _ON_TOPIC,
     "lab": _OF_LAB.format(topic=""),
-    "topic and lab": _OF_LAB.format(topic=" AND topic = :topic"),
+    "topic and lab": _OF_LAB.format(topic=" AND other.topic = :topic"),
 }
 
+# The story of each listed item with its newest 30 items and its lead; more are counted, not shown.
+STORIES = """
+SELECT listed.value AS listed, stories.id AS story, stories.lead_item AS lead, stories.items, stories.sources, stories.first_at,
+  member.item, member.evidence
+FROM json_each(:listed) AS listed CROSS JOIN story_items AS own ON own.item = listed.value
+  CROSS JOIN stories ON stories.id = own.story AND stories.merged_into IS NULL
+  CROSS JOIN story_items AS member ON member.story = own.story
+WHERE member.item IN (listed.value, stories.lead_item)
+  OR member.item IN (SELECT item FROM story_items WHERE story = own.story ORDER BY item DESC LIMIT 30)
+ORDER BY listed.value, member.item"""
+
 ITEMS = """
-SELECT items.id, items.key, items.url, items.title, items.authors, items.published_at, items.first_seen_at, items.origin, items.version
+SELECT items.id, items.key, items.source, items.url, items.title, items.authors, items.published_at, items.first_seen_at, items.origin,
+  items.act, items.act_cue, items.unconfirmed, items.cue,
+  (SELECT key FROM links WHERE item = items.id AND key >= 'arxiv:' AND key < 'arxiv;' LIMIT 1) AS paper
 FROM json_each(:items) AS listed CROSS JOIN items ON items.id = listed.value
 ORDER BY items.id DESC"""
 
@@ -61,16 +92,17 @@ WHERE relation IN ('by', 'about')
 ORDER BY item, relation DESC, lab, CASE strength WHEN 'declared' THEN 0 WHEN 'stated' THEN 1 ELSE 2 END"""
 
 SIGHTINGS = """
-SELECT sightings.item, sources.title
+SELECT sightings.item, sources.title, sources.id AS source
 FROM json_each(:items) AS listed CROSS JOIN sightings ON sightings.item = listed.value JOIN sources ON sources.id = sightings.source
 ORDER BY sightings.item, sightings.first_seen_at, sources.title"""
 
-# How much of a day is on topic; :days are YYYYMMDD, the front of an item's id.
-DAYS = """
+# What a day came to; :days are YYYYMMDD, the front of an item's id.
+DAYS = f"""
 SELECT day.value AS day,
   (SELECT count(*) FROM items WHERE id BETWEEN day.value * 1000000 AND day.value * 1000000 + 999999) AS items,
   (SELECT count(DISTINCT item) FROM item_topics
-    WHERE item BETWEEN day.value * 1000000 AND day.value * 1000000 + 999999 AND tier <> 'no') AS on_topic
+    WHERE item BETWEEN day.value * 1000000 AND day.value * 1000000 + 999999 AND tier <> 'no'
+      AND {_NOT_OLDER.format(item="item_topics.item", fits=_ON_ANY)}) AS stories
 FROM json_each(:days) AS day"""
 
 NAMES = """
@@ -95,7 +127,15 @@ TOTAL = "SELECT count(*) AS items FROM items"
 
 WAITING = "SELECT count(*) AS items FROM pending WHERE stage = 'tag'"
 
-RUNS = "SELECT id, started_at, finished_at, summary FROM runs ORDER BY id DESC LIMIT 2"
+# sample: only the demo ever wrote here (``demo.MARK``); of a real database the first row says no.
+RUNS = """
+SELECT id, started_at, finished_at, summary, NOT EXISTS (SELECT 1 FROM runs WHERE version NOT LIKE '%+demo') AS sample
+FROM runs ORDER BY id DESC LIMIT 2"""
+
+# The items behind the answers to the standing questions.
+SIGNS = """
+SELECT items.id, items.key, items.url, items.title, items.unconfirmed, items.cue
+FROM json_each(:items) AS listed CROSS JOIN items ON items.id = listed.value"""
 
 # Not the view's count of items: it would read the whole index of the archive.
 SOURCES = """

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from tracker.clock import ago, parse
 
-__all__ = ["Moment", "day_name", "moment", "time_of", "until"]
+__all__ = ["Moment", "count", "date_of", "day_name", "day_of", "moment", "time_of", "until"]
 
 _MONTHS = "January February March April May June July August September October November December".split()
 _WEEKDAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
@@ -78,6 +78,28 @@ def day_name(day: int, now: datetime) -> dict[str, str]:
     date = f"{_WEEKDAYS[at.weekday()]} {at.day} {_MONTHS[at.month - 1]}{'' if at.year == now.year else f' {at.year}'}"
     near = _near(at, now)
     return {"label": near.capitalize() or date, "date": date if near else "", "short": _day(at, now), "iso": f"{at:%Y-%m-%d}"}
+
+
+def day_of(stamp: str, now: datetime) -> str:
+    """Return the day of an instant, short: "12 Jun", of another year "12 Jun 2025".
+
+    >>> day_of("2026-06-12T06:10:00Z", datetime(2026, 7, 1, tzinfo=UTC))
+    '12 Jun'
+    """
+    at = _parse(stamp)
+    return f"{at.day} {_MONTHS[at.month - 1][:3]}{'' if at.year == now.year else f' {at.year}'}" if at else "an unknown day"
+
+
+def date_of(stamp: str) -> str:
+    """Return the day of an instant in full: "12 June 2026"."""
+    at = _parse(stamp)
+    return f"{at.day} {_MONTHS[at.month - 1]} {at.year}" if at else "an unknown day"
+
+
+def count(number: int, one: str) -> str:
+    """Return a number with its noun: "1 item", "1,200 items"; a story becomes stories."""
+    many = f"{one[:-1]}ies" if one.endswith("y") else f"{one}s"
+    return f"{number:,} {one if number == 1 else many}"
 
 
 def _near(at: datetime, now: datetime) -> str:

@@ -1,0 +1,207 @@
+"""A line of the list: a story, from the rows of its items.
+
+in   rows of ``queries``: which story each listed item belongs to, its items, what is said of them
+out  plain values for the template, in the order of the list: the lead's title, what else there is, tags, rungs, and why
+A story stands on the day of its newest item that fits the list: news on an old story is news. Its title is that of its lead, its tags
+are the best of all its items. Surprising: what is unconfirmed stays with the item that says so; a story with a lead of the lab's own is not.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+from tracker.store.items import IDS_PER_DAY
+from tracker.types import Facts as Known
+from tracker.urls import host_of, safe_url
+from tracker.watch import RUNGS, rung_of
+from tracker.web.links import Links
+from tracker.web.words import count, moment, time_of
+
+__all__ = ["json_of", "stories"]
+
+Row = Mapping[str, Any]
+Names = Mapping[tuple[str, str], str]
+Rows = Mapping[int, Sequence[Row]]
+
+_AUTHORS, _SOURCES, _ALSO, _MEMBERS, _PROOFS = 2, 3, 5, 12, 6  # shown before "and 5 more"
+
+
+def stories(facts: Mapping[str, Sequence[Row]], names: Names, now: datetime, links: Links) -> list[dict[str, Any]]:
+    """Return a line for each listed item, newest first."""
+    rows = {row["id"]: row for row in facts["ITEMS"]}
+    said = {name: _by(facts[name], "item") for name in ("TAGS", "ATTRIBUTIONS", "SIGHTINGS")}
+    homes = _by(facts["STORIES"], "listed")
+    return [_story(row["item"], homes.get(row["item"], ()), rows, said, names, now, links) for row in facts["LISTED"] if row["item"] in rows]
+
+
+def _by(rows: Iterable[Row], column: str) -> dict[int, list[Row]]:
+    found: dict[int, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row[column], []).append(row)
+    return found
+
+
+def _story(
+    listed: int, home: Sequence[Row], rows: Mapping[int, Row], said: Mapping[str, Rows], names: Names, now: datetime, links: Links
+) -> dict[str, Any]:
+    newest = rows[listed]
+    lead = rows.get(home[0]["lead"], newest) if home else newest
+    others = [rows[row["item"]] for row in home if row["item"] in rows and row["item"] != lead["id"]]
+    members = [lead, *sorted(others, key=_at)]
+    size = home[0]["items"] if home else 1
+    labs = [row for member in members for row in said["ATTRIBUTIONS"].get(member["id"], ())]
+    rungs = _rungs(members, said["ATTRIBUTIONS"], names)
+    return {
+        "id": listed,
+        **_named(lead),
+        "stamp": _at(newest),
+        "at": time_of(newest["published_at"], newest["first_seen_at"], listed // IDS_PER_DAY),
+        "unconfirmed": _unconfirmed(lead),
+        "rungs": [rung for rung, _, _ in rungs],
+        "origin": lead["origin"],
+        "sources": _seen_in(said["SIGHTINGS"].get(lead["id"], ())),
+        "authors": _some([name for name in lead["authors"].split("; ") if name], _AUTHORS),
+        "size": f"{count(size, 'item')} from {count(home[0]['sources'], 'source')}" if size > 1 else "",
+        "also": [_other(member, said["SIGHTINGS"].get(member["id"], ())) for member in members[1 : 1 + _ALSO]],
+        "more": max(0, size - 1 - _ALSO),
+        "topics": list(_topic_chips([tag for member in members for tag in said["TAGS"].get(member["id"], ())], names, links)),
+        "labs": list(_lab_chips(labs, names, links)),
+        "proofs": rungs,
+        "members": list(_members(members, home, said["SIGHTINGS"])) if size > 1 else [],
+        "first_seen": moment(lead["first_seen_at"], now),
+        "key": lead["key"],
+        "row": links.row("items", lead["id"]),
+        "story": links.row("stories", home[0]["story"]) if home else "",
+    }
+
+
+def _named(row: Row) -> dict[str, Any]:
+    href = safe_url(row["url"])
+    return {"title": row["title"].strip() or "(no title)", "href": href, "host": host_of(href)}
+
+
+def _at(row: Row) -> str:
+    return str(row["published_at"] or row["first_seen_at"])
+
+
+def _unconfirmed(row: Row) -> dict[str, str] | None:
+    """What nobody has confirmed, with the words that say so."""
+    if not row["unconfirmed"]:
+        return None
+    return {"word": "possibly unconfirmed" if row["unconfirmed"] == "possibly" else "unconfirmed", "cue": row["cue"] or ""}
+
+
+# -- what else there is -----------------------------------------------------------------------------
+
+
+def _other(row: Row, sightings: Sequence[Row]) -> dict[str, Any]:
+    """Another item of the story, by the name of its source; a paper by its number."""
+    return {**_named(row), "label": _label(row, sightings), "unconfirmed": _unconfirmed(row)}
+
+
+def _label(row: Row, sightings: Sequence[Row]) -> str:
+    kind, _, number = row["key"].partition(":")
+    if kind == "arxiv":
+        return f"arXiv {number}"
+    best = next((sighting["title"] for sighting in sightings if sighting["source"] == row["source"]), "")
+    return best or next((sighting["title"] for sighting in sightings), row["source"])
+
+
+def _members(members: Sequence[Row], home: Sequence[Row], sightings: Rows) -> Iterator[dict[str, Any]]:
+    """The items of a story, the lead first, each with what joins it."""
+    joined = {row["item"]: row["evidence"] for row in home}
+    for row in members[:_MEMBERS]:
+        yield {**_other(row, sightings.get(row["id"], ())), "evidence": joined.get(row["id"], "")}
+
+
+def _seen_in(sightings: Sequence[Row]) -> str:
+    return _some(list(dict.fromkeys(sighting["title"] for sighting in sightings)), _SOURCES, "; ")
+
+
+def _some(values: Sequence[str], limit: int, between: str = ", ") -> str:
+    more = len(values) - limit
+    return between.join(values) if more <= 1 else f"{between.join(values[:limit])} and {more} more"
+
+
+# -- rungs ------------------------------------------------------------------------------------------
+
+
+def _rungs(members: Sequence[Row], labs: Rows, names: Names) -> list[tuple[str, str, str]]:
+    """The rungs of a story, highest first, each with whose it is and the cue that says so. Press beside the lab's own word adds none."""
+    found: dict[str, tuple[str, str, str]] = {}
+    for row in members:
+        for rung, lab, cue in _rungs_of(row, labs.get(row["id"], ())):
+            found.setdefault(rung, (rung, names.get(("lab", lab), lab), cue))
+    own = [found[rung] for rung in reversed(RUNGS[1:]) if rung in found]
+    return own or [found[rung] for rung in RUNGS[:1] if rung in found]
+
+
+def _rungs_of(row: Row, said: Sequence[Row]) -> Iterator[tuple[str, str, str]]:
+    """What kind of evidence an item is for the labs that it is by, else about; what is neither, unless a paper, reports."""
+    by, about = ({one["lab"]: one["evidence"] for one in said if one["relation"] == relation} for relation in ("by", "about"))
+    known = Known(
+        row["id"], row["key"], row["url"], row["title"], "", _at(row), row["origin"] or "press", row["act"], row["act_cue"] or "",
+        by, about, {}, frozenset(filter(None, [row["paper"]])),
+    )  # fmt: skip
+    for lab in by or about:
+        yield (rung := rung_of(known, lab))[0], lab, rung[1] if by else "about the lab, not by it"
+    if not by and not about and known.origin != "paper":
+        yield "reported", "", "by neither a lab nor about one"
+
+
+# -- tags -------------------------------------------------------------------------------------------
+
+
+def _topic_chips(tags: Sequence[Row], names: Names, links: Links) -> Iterator[dict[str, Any]]:
+    """Each topic once, at its best among the items: confident ones first."""
+    seen: set[str] = set()
+    for tag in sorted(tags, key=lambda tag: (tag["tier"] != "confident", -tag["score"])):
+        if tag["topic"] not in seen:
+            seen.add(tag["topic"])
+            yield _topic_chip(tag, names, links)
+
+
+def _topic_chip(tag: Row, names: Names, links: Links) -> dict[str, Any]:
+    by_rule = tag["model"] == "rules"
+    return {
+        "id": tag["topic"],
+        "title": names.get(("topic", tag["topic"]), tag["topic"]),
+        "tier": tag["tier"],
+        "score": "by rule" if by_rule else f"{tag['score']:.2f}",
+        "href": links.front(topic=tag["topic"]),
+        "words": _words(tag["evidence"]),
+        "model": "rules alone, no model" if by_rule else f"model {tag['model']}",
+    }
+
+
+def _words(evidence: str) -> list[tuple[str, str]]:
+    """The words behind a tag with their weights; nothing where the evidence cannot be read."""
+    pairs = [pair for pair in json_of(evidence, list) if isinstance(pair, list) and len(pair) == 2 and isinstance(pair[1], int | float)]
+    return [(str(term), f"{weight:.2f}") for term, weight in pairs]
+
+
+def _lab_chips(rows: Sequence[Row], names: Names, links: Links) -> Iterator[dict[str, Any]]:
+    """Each lab once a relation, by before about; of a lab whose own word is there, that others are about it goes without saying."""
+    own = {row["lab"] for row in rows if row["relation"] == "by"}
+    shown = [row for row in rows if row["relation"] == "by" or row["lab"] not in own]
+    shown.sort(key=lambda row: (row["relation"] != "by", row["lab"]))
+    for (relation, lab), group in groupby(shown, key=lambda row: (row["relation"], row["lab"])):
+        yield {
+            "relation": relation,
+            "name": names.get(("lab", lab), lab),
+            "href": links.front(lab=lab, relation=relation if relation != "by" else ""),
+            "proofs": list(dict.fromkeys((row["strength"], row["method"], row["evidence"]) for row in group))[:_PROOFS],
+        }
+
+
+def json_of(text: str | None, kind: type) -> Any:
+    """Return the JSON value, or an empty one when the text is not of that kind."""
+    try:
+        value = json.loads(text or "")
+    except ValueError:
+        return kind()
+    return value if isinstance(value, kind) else kind()
