@@ -38,7 +38,7 @@ MAY_IMPORT = {
     "doctor": GROUND | {"config", "taggers", "store"},
     "run": GROUND | {"config", "fetch", "poll", "tag", "group", "watch", "digest", "store"},
     "demo": GROUND | {"config", "run", "store"},
-    "web": GROUND | {"config", "store"},
+    "web": GROUND | {"config", "store", "watch"},
     "show": GROUND,
     "options": GROUND | {"config"},
     "cli": GROUND | {"config", "options", "demo", "digest", "doctor", "fetch", "poll", "run", "show", "store", "watch", "web"},

@@ -19,8 +19,8 @@ PAPER = "arxiv:2606.01234"
 _PIECES = st.sampled_from(
     [
         *"http:// HTTPS:// https:// // www. example.org bücher.example arxiv.org/abs/2606.01234 v2 doi.org/10.5555/ user:pw@".split(),
-        *"[::1] :80 :443 :x / /./ /../ %2e%2E %2F %41 % %zz ?a=1 & &amp; utm_source=x ?%75tm_x # #top ; = + ~ \\ < > \" ' ( ) [ ] . , : @".split(),  # noqa: E501
-        *"javascript: data: \u202e \ud800 \u3002 ü 日 0".split(),
+        *"[::1] :80 :443 :x / /./ /../ %2e%2E %2F %41 % %zz ?a=1 & &amp; utm_source=x ?%75tm_x # #top ; = + ~ \\ < > \" '".split(),
+        *"( ) [ ] . , : @ javascript: data: \u202e \ud800 \u3002 ü 日 0".split(),
         *" \n\t\0",
     ]
 )

@@ -135,7 +135,14 @@ def settings(tmp_path: Path, *questions: Watch) -> config.Config:
     return replace(config.load(tmp_path / "feeds.toml"), watches=questions)
 
 
-def say(db: sqlite3.Connection, loaded: config.Config, *, tier: str = "confident", grouped: bool = True) -> int:
+def say(
+    db: sqlite3.Connection,
+    loaded: config.Config,
+    *,
+    tier: str = "confident",
+    grouped: bool = True,
+    url: str = "https://anthropic.com/news/x",
+) -> int:
     """One post of the lab, tagged and grouped; its id."""
     stamp = "2026-06-12T09:00:00Z"
     with transaction(db):
@@ -144,7 +151,7 @@ def say(db: sqlite3.Connection, loaded: config.Config, *, tier: str = "confident
         items.save(
             db,
             LAB,
-            [Entry("Agents that learn", "https://anthropic.com/news/x", published_at="2026-06-12T08:00:00Z")],
+            [Entry(f"Agents that learn, {url[-1]}", url, published_at="2026-06-12T08:00:00Z")],
             now=stamp,
             first=False,
             old_before=None,
@@ -180,6 +187,22 @@ def test_a_new_question_looks_back_and_its_finds_are_quiet(db: sqlite3.Connectio
     assert sum(result.events for result in watch.watch(db, asked, now=NOW)) == 1
     assert db.execute("SELECT quiet FROM watch_events").fetchone()[0] == 1
     assert list(watch.watch(db, asked, now=NOW)) == [], "an unchanged question does not look again"
+
+
+def test_a_look_back_that_was_cut_off_goes_on_where_it_stood(
+    db: sqlite3.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = settings(tmp_path, PAPER)
+    say(db, loaded, url="https://anthropic.com/news/1")
+    say(db, loaded, url="https://anthropic.com/news/2")
+    monkeypatch.setattr(watch, "BATCH", 1)
+    cut_off = watch.watch(db, loaded, now=NOW)
+    next(cut_off)
+    cut_off.close()
+    assert db.execute("SELECT looked_to IS NULL FROM watches").fetchone()[0] == 0
+    list(watch.watch(db, loaded, now=NOW))
+    assert [row[0] for row in db.execute("SELECT quiet FROM watch_events")] == [1, 1]
+    assert db.execute("SELECT looked_to FROM watches").fetchone()[0] is None
 
 
 @pytest.mark.parametrize("changes", [{"since": "2026-06-15"}, {"topics": ("agent-memory",)}], ids=["another day", "another topic"])

@@ -389,6 +389,15 @@ def test_F49_deep_nesting_is_entries_or_a_named_error(shared_worker: ParseWorker
     assert len(shared_worker.parse(SOURCE, Response(SOURCE.url, 200, {}, GOOD)).entries) == 2
 
 
+def test_F48_a_true_document_that_hangs_feedparser_is_given_up_at_the_deadline(parse: Callable[..., Parsed]) -> None:
+    """feedparser looks for mail addresses in authors by an expression that is quadratic: this one takes it minutes."""
+    assert parse(GOOD).entries
+    error = refused(parse, rss(item(1, author="a." * 100_000 + "@")), deadline_s=1.0)
+    assert error.name == "bomb"
+    assert "did not end within 1 s" in str(error)
+    assert [entry.title for entry in parse(GOOD).entries] == ["Post 1", "Post 2"]
+
+
 @pytest.mark.parametrize(
     "markup",
     [

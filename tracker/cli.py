@@ -200,8 +200,8 @@ def digest(options: Options, preview: str | None, send: bool) -> None:
     with Tracker(options.config, options.db, now=options.moment) as tracker:
         results = list(tracker.digest())
     _say(options, show.sent(results) if results else ["No digest is due."], [{n: getattr(r, n) for n in r.__slots__} for r in results])
-    if any(result.error for result in results):
-        raise TrackerError("a digest could not be sent as it should; it stays in the outbox and is tried again")
+    if any(result.error and result.status == "prepared" for result in results):
+        raise TrackerError("a digest could not be sent; it stays in the outbox and is tried again")
 
 
 @cli.command()

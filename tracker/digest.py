@@ -254,11 +254,9 @@ def as_file(written: Digest, config: Config, kind: str) -> str:
 def _mail(config: Config, plan: DigestPlan, row: Mapping[str, str] | sqlite3.Row, error: str | None = None) -> Mail:
     sender = _sender(config, plan)
     contact = config.contact if _is_address(config.contact) else sender
-    page = config.public_url
-    one_click = f"{page}/-/unsubscribe/{notifiers.slug(plan.name)}" if page and page.startswith("https://") else None
     return Mail(
         plan.name, _recipients(plan, error), sender, row["subject"], row["text"], row["html"], row["message_id"], row["created_at"],
-        str(contact), one_click,
+        str(contact),
     )  # fmt: skip
 
 

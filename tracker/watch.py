@@ -160,22 +160,28 @@ def watch(db: sqlite3.Connection, config: Config, *, now: datetime) -> Iterator[
     What a new watch finds by looking back is ``quiet``: shown on the board, never mailed.
     """
     with transaction(db):
-        changed = watches.sync(db, config.watches, iso(now))
-    fresh = [w for w in config.watches if w.id in changed]
-    last = 0
+        looking = watches.sync(db, config.watches, iso(now))
+    fresh = [w for w in config.watches if w.id in looking]
+    last = min(looking.values(), default=0)
     while fresh and (batch := watches.archive(db, fresh, last, BATCH)):
         last = batch[-1].item
-        yield _one_batch(db, fresh, batch, now, quiet=True)
+        yield _one_batch(db, fresh, batch, now, looked_to=last)
+    if fresh:
+        with transaction(db):
+            watches.looked(db, looking, None)
     while batch := watches.waiting(db, iso(now), BATCH):
-        yield _one_batch(db, config.watches, batch, now, quiet=False)
+        yield _one_batch(db, config.watches, batch, now)
 
 
-def _one_batch(db: sqlite3.Connection, asked: Sequence[Watch], batch: Sequence[Facts], now: datetime, *, quiet: bool) -> Watched:
+def _one_batch(db: sqlite3.Connection, asked: Sequence[Watch], batch: Sequence[Facts], now: datetime, looked_to: int | None = None) -> Watched:
+    """Match and store; with ``looked_to`` the watches look back: what they find is quiet, and where they are is stored with it."""
     found = [(facts.item, [event for w in asked for event in match(w, facts)]) for facts in batch]
     with transaction(db):
-        events, withdrawn = watches.save(db, [w.id for w in asked], found, iso(now), quiet=quiet)
-        if not quiet:
+        events, withdrawn = watches.save(db, [w.id for w in asked], found, iso(now), quiet=looked_to is not None)
+        if looked_to is None:
             watches.done(db, [facts.item for facts in batch])
+        else:
+            watches.looked(db, [w.id for w in asked], looked_to)
     return Watched(len(batch), events, withdrawn)
 
 

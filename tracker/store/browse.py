@@ -93,5 +93,5 @@ def _watch(identifier: str, question: str, spec: str) -> Watch:
     except (ValueError, TypeError):
         return Watch(identifier, question)
     known = {field.name for field in fields(Watch)}
-    said = {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items() if name in known}
+    said: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items() if name in known}
     return Watch(**{**said, "id": identifier, "question": question})

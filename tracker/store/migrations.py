@@ -236,6 +236,7 @@ CREATE TABLE watches ( -- Standing questions: one row per [watches.<id>] table.
   question TEXT NOT NULL, -- As a person asks it.
   spec TEXT NOT NULL, -- JSON: what it looks for.
   since TEXT, -- First day on which anything counts.
+  looked_to INTEGER, -- While a new or edited question looks back: the last item it has looked at. Empty: it is done.
   retired_at TEXT -- When it was removed from feeds.toml (UTC).
 ) STRICT;
 

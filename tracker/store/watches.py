@@ -14,19 +14,27 @@ from tracker.types import Event, Facts, Watch
 __all__ = ["archive", "done", "events", "facts", "save", "sync", "waiting"]
 
 
-def sync(db: sqlite3.Connection, watches: Iterable[Watch], now: str) -> set[str]:
-    """Mirror the watches of feeds.toml; return the ids of those that are new or were edited."""
+def sync(db: sqlite3.Connection, watches: Iterable[Watch], now: str) -> dict[str, int]:
+    """Mirror the watches of feeds.toml; return those that have yet to look back, with the id they have looked up to.
+
+    A new or edited watch begins at 0. Where it is stands in the database, so that a killed run does not end the search.
+    """
     specs = {w.id: (w.question, json.dumps(asdict(w), sort_keys=True, ensure_ascii=False), w.since) for w in watches}
     present = {row[0]: (row[1], row[2]) for row in db.execute("SELECT id, spec, retired_at FROM watches")}
     changed = {watch for watch, spec in specs.items() if present.get(watch) != (spec[1], None)}
     db.executemany(
-        """INSERT INTO watches(id, question, spec, since) VALUES (?, ?, ?, ?) ON CONFLICT(id) DO UPDATE SET
-        question = excluded.question, spec = excluded.spec, since = excluded.since, retired_at = NULL""",
+        """INSERT INTO watches(id, question, spec, since, looked_to) VALUES (?, ?, ?, ?, 0) ON CONFLICT(id) DO UPDATE SET
+        question = excluded.question, spec = excluded.spec, since = excluded.since, looked_to = 0, retired_at = NULL""",
         [(watch, *specs[watch]) for watch in sorted(changed)],
     )
     gone = [watch for watch, (_, retired) in present.items() if watch not in specs and retired is None]
     db.executemany("UPDATE watches SET retired_at = ? WHERE id = ?", [(now, watch) for watch in gone])
-    return changed
+    return dict(db.execute("SELECT id, looked_to FROM watches WHERE looked_to IS NOT NULL AND retired_at IS NULL").fetchall())
+
+
+def looked(db: sqlite3.Connection, watches: Iterable[str], item: int | None) -> None:
+    """Note up to which item watches have looked back; None: to the end."""
+    db.executemany("UPDATE watches SET looked_to = ? WHERE id = ?", [(item, watch) for watch in watches])
 
 
 def waiting(db: sqlite3.Connection, now: str, limit: int) -> list[Facts]:

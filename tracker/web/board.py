@@ -22,6 +22,7 @@ from tracker.types import Event, Watch
 from tracker.urls import host_of, safe_url
 from tracker.watch import RUNGS, Status
 from tracker.web.links import Links
+from tracker.web.stories import doubt
 from tracker.web.words import count, date_of, day_of, moment
 
 __all__ = ["board", "read"]
@@ -29,6 +30,7 @@ __all__ = ["board", "read"]
 Row = Mapping[str, Any]
 Names = Mapping[tuple[str, str], str]
 
+_HOW = {"source": "", "host": "published on ", "author": "signed "}  # how a lab is known, before the evidence
 _ORDER = ("answered", "waiting", "signs", "open", "expired")
 
 
@@ -98,18 +100,18 @@ def _sign(event: Event, items: Mapping[int, Row], names: Names, now: datetime) -
         "rung": event.rung,
         "at": moment(event.at, now),
         "day": day_of(event.at, now),
-        "cue": (item.get("cue") or "") if item.get("unconfirmed") else "",
+        "doubt": doubt(item),
         "reasons": [_named(line, names) for line in event.reason],
     }
 
 
 def _named(line: str, names: Names) -> str:
-    """A reason with names in place of ids: "on agent-memory (0.97)" reads "on Agent memory (0.97)"."""
-    found = re.match(r"(on|by|about) ([\w-]+)(?=[ :]|$)", line)
-    if not found:
+    """A reason with names in place of ids: "by openai: host: openai.com" reads "by OpenAI: published on openai.com"."""
+    found = re.match(r"(on|by|about) ([\w-]+)(?=[ :]|$)(?:: (source|host|author): )?", line)
+    known = names.get(("topic" if found[1] == "on" else "lab", found[2])) if found else None
+    if not found or not known:
         return line
-    known = names.get(("topic" if found[1] == "on" else "lab", found[2]))
-    return f"{found[1]} {known}{line[found.end() :]}" if known else line
+    return f"{found[1]} {known}{f': {_HOW[found[3]]}' if found[3] else ''}{line[found.end() :]}"
 
 
 def _seeks(watch: Watch, names: Names) -> str:
@@ -132,4 +134,3 @@ def _sought(watch: Watch, names: Names) -> Iterator[str]:
 
 def _or(words: Sequence[str]) -> str:
     return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
-

@@ -3,7 +3,8 @@
 in   the query of a request; a read-only connection; the present
 out  plain values for ``templates/tracker/front.html``; every link made, every time in words beside its instant
 ``read`` runs the SQL, all in one read transaction: a page shows the state before or after a commit, never half. ``page`` is pure; the
-lines of the list are made in ``stories``, the standing questions in ``board``. The present of a sample is its last run. Surprising: whether a topic or lab exists is decided in Python from the registry, so a hostile value never meets SQL.
+lines of the list are made in ``stories``, the standing questions in ``board``. The present of a sample is its last run.
+Surprising: whether a topic or lab exists is decided in Python from the registry, so a hostile value never meets SQL.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ database with plain ``datasette``; later releases of Datasette no longer read qu
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
 
 from tracker.store import schema
@@ -32,8 +33,8 @@ _TABLES: dict[str, dict[str, Any]] = {
     "labs": {"sort": "name", "label_column": "name", "facets": ["kind"]},
     "polls": {"sort_desc": "id", "facets": ["outcome"], "units": {"seconds": "s", "bytes": "B"}},
     "runs": {"sort_desc": "id"},
-    "item_topics": {"sort_desc": "item", "facets": ["topic", "tier"]},
-    "item_labs": {"sort_desc": "item", "facets": ["relation", "lab"]},
+    "item_topics": {"sort_desc": "item"},
+    "item_labs": {"sort_desc": "item"},
     "revisions": {"sort_desc": "item", "facets": ["what"]},
     "sightings": {"sort_desc": "item"},
     "links": {"sort_desc": "item"},
@@ -49,7 +50,7 @@ _TABLES: dict[str, dict[str, Any]] = {
     "source_health": {"facets": ["health"]},
 }
 
-_COUNTED_BY = {"items": ("origin", "source", "act"), "latest": ("origin", "source"), "texts": ()}
+_COUNTED_BY = {"items": ("origin", "source", "act"), "item_topics": ("topic", "tier"), "item_labs": ("relation", "lab")}
 
 # Columns of views: where they come from, or what they say.
 _FROM = {
@@ -71,6 +72,13 @@ _OWN = {
         "newest_item": "Its newest item.",
     },
 }
+
+
+def _since(span: str) -> str:
+    """The id below which items are older than that, counted from the day of the newest."""
+    return f"""(SELECT CAST(strftime('%Y%m%d', substr(day, 1, 4) || '-' || substr(day, 5, 2) || '-' || substr(day, 7, 2), '-{span}')
+    AS INTEGER) * 1000000 FROM (SELECT printf('%d', max(id) / 1000000) AS day FROM items))"""  # noqa: S608 - constants of this file
+
 
 _ITEM = "items.id, items.title, items.url, items.published_at, items.origin, items.source"
 _FAMILY = "SELECT :lab UNION SELECT lab FROM lab_parents WHERE parent = :lab"
@@ -142,11 +150,9 @@ GROUP BY items.id ORDER BY items.id DESC LIMIT 500""",
     "stories_of_the_week": {
         "title": "Stories of the week",
         "description": "What the week up to the newest item was about: stories with an item on topic, those with the most sources first.",
-        "sql": """WITH day AS (SELECT printf('%d', max(id) / 1000000) AS newest FROM items),
-  floor AS (SELECT CAST(strftime('%Y%m%d', substr(newest, 1, 4) || '-' || substr(newest, 5, 2) || '-' || substr(newest, 7, 2), '-6 days')
-    AS INTEGER) * 1000000 AS item FROM day),
-  found AS (SELECT story_items.story, max(item_topics.item) AS newest FROM item_topics JOIN story_items ON story_items.item = item_topics.item
-    WHERE item_topics.item >= (SELECT item FROM floor) AND item_topics.tier <> 'no' GROUP BY story_items.story)
+        "sql": f"""WITH found AS (SELECT story_items.story, max(item_topics.item) AS newest
+    FROM item_topics CROSS JOIN story_items ON story_items.item = item_topics.item
+    WHERE item_topics.item >= {_since("6 days")} AND item_topics.tier <> 'no' GROUP BY story_items.story)
 SELECT stories.id, stories.title, items.url, stories.items, stories.sources, stories.first_at, stories.last_at,
   (SELECT group_concat(DISTINCT topic) FROM story_items JOIN item_topics ON item_topics.item = story_items.item
     WHERE story_items.story = stories.id AND tier <> 'no') AS topics,
@@ -154,7 +160,7 @@ SELECT stories.id, stories.title, items.url, stories.items, stories.sources, sto
     WHERE story_items.story = stories.id AND relation = 'by') AS by_labs
 FROM found JOIN stories ON stories.id = found.story JOIN items ON items.id = stories.lead_item
 WHERE stories.merged_into IS NULL
-ORDER BY stories.sources DESC, stories.items DESC, found.newest DESC LIMIT 500""",
+ORDER BY stories.sources DESC, stories.items DESC, found.newest DESC LIMIT 500""",  # noqa: S608 - constants of this file
     },
     "items_of_a_story": {
         "title": "Items of a story",
@@ -210,22 +216,22 @@ FROM source_health WHERE health = 'ok' ORDER BY last_new_at""",
     },
     "busiest_weeks": {
         "title": "Busiest weeks by topic",
-        "description": "Weeks (named by their Monday) with the most items on a topic. Items from before a source was added count on the "
-        "day they were published.",
-        "sql": """WITH days AS (
-  SELECT topic, item / 1000000 AS day, count(*) AS items FROM item_topics WHERE item_topics.tier IN ('confident', 'maybe') GROUP BY 1, 2)
+        "description": "The weeks of the last year (named by their Monday) with the most items on a topic. Items from before a source was "
+        "added count on the day they were published.",
+        "sql": f"""WITH days AS (
+  SELECT topics.id AS topic, item / 1000000 AS day, count(*) AS items FROM topics CROSS JOIN item_topics ON item_topics.topic = topics.id
+  WHERE item_topics.tier IN ('confident', 'maybe') AND item_topics.item >= {_since("1 year")} GROUP BY 1, 2)
 SELECT date(substr(day, 1, 4) || '-' || substr(day, 5, 2) || '-' || substr(day, 7, 2), '-6 days', 'weekday 1') AS week,
   topic, sum(items) AS items
-FROM days GROUP BY 1, 2 ORDER BY items DESC, week DESC LIMIT 200""",
+FROM days GROUP BY 1, 2 ORDER BY items DESC, week DESC LIMIT 200""",  # noqa: S608 - constants of this file
     },
     "labs_by_topic": {
         "title": "Labs by topic",
-        "description": "How many items on each topic are by each lab. An item of a part of a lab counts for the part.",
-        "sql": """SELECT by_lab.lab, item_topics.topic, count(*) AS items, max(by_lab.item) AS newest_item
-FROM (SELECT DISTINCT lab, item FROM item_labs WHERE relation = 'by') AS by_lab
-JOIN item_topics ON item_topics.item = by_lab.item
-WHERE item_topics.tier IN ('confident', 'maybe')
-GROUP BY 1, 2 ORDER BY items DESC, 1, 2""",
+        "description": "How many items of the last 26 weeks on each topic are by each lab. An item of a part of a lab counts for the part.",
+        "sql": f"""SELECT item_labs.lab, item_topics.topic, count(DISTINCT item_topics.item) AS items, max(item_topics.item) AS newest_item
+FROM item_topics CROSS JOIN item_labs ON item_labs.item = item_topics.item AND item_labs.relation = 'by'
+WHERE item_topics.item >= {_since("182 days")} AND item_topics.tier IN ('confident', 'maybe')
+GROUP BY 1, 2 ORDER BY items DESC, 1, 2""",  # noqa: S608 - constants of this file
     },
     "revisions_lately": {
         "title": "What changed",
@@ -256,4 +262,12 @@ def _table(table: str, described: dict[str, tuple[str, dict[str, str]]]) -> dict
     text, columns = described.get(table, ("", {}))
     origin, *names = _FROM.get(table, ("",))
     borrowed = {name: described[origin][1][name] for name in names if name in described[origin][1]}
-    return {**({"description": text} if text else {}), "columns": {**columns, **borrowed, **_OWN.get(table, {})}, **_TABLES.get(table, {})}
+    return {**_described(table, text), "columns": {**columns, **borrowed, **_OWN.get(table, {})}, **_TABLES.get(table, {})}
+
+
+def _described(table: str, text: str) -> dict[str, str]:
+    """The description of a table; of a large one with what it can be counted by: its facets are made on request."""
+    if table not in _COUNTED_BY:
+        return {"description": text} if text else {}
+    ways = " · ".join(f'<a href="?_facet={column}&amp;_nocount=1">{column}</a>' for column in _COUNTED_BY[table])
+    return {"description_html": f"{escape(text)} Count by {ways}."}

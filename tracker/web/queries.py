@@ -10,8 +10,8 @@ Surprising: counts over the whole archive stand apart (``TOPICS``, ``LABS``, ``T
 from __future__ import annotations
 
 __all__ = [
-    "ATTRIBUTIONS", "DAYS", "ITEMS", "LABS", "LISTS", "NAMES", "RUNS", "SIGHTINGS", "SIGNS", "SOURCES", "STORIES", "TAGS", "TOPICS", "TOTAL",
-    "WAITING",
+    "ATTRIBUTIONS", "DAYS", "ITEMS", "LABS", "LISTS", "NAMES", "RUNS", "SIGHTINGS", "SIGNS", "SOURCES", "STORIES", "TAGS", "TOPICS",
+    "TOTAL", "WAITING",
 ]  # fmt: skip
 
 # Not the newest of its story that fits: the story stands further up. An item without a story, or left in one that was merged into
@@ -26,23 +26,23 @@ _NEWEST = f"""
 SELECT item FROM item_topics
 WHERE item < :before AND tier <> 'no'
   AND {_NOT_OLDER.format(item="item_topics.item", fits=_ON_ANY)}
-GROUP BY item ORDER BY item DESC LIMIT :limit"""
+GROUP BY item ORDER BY item DESC LIMIT :limit"""  # noqa: S608 - constants of this file
 
 # One walk a tier: the index is (topic, tier, item), so only within a tier are the items in order.
 _OF_TIER = f"""SELECT * FROM (SELECT item FROM item_topics WHERE topic = :topic AND tier = '{{tier}}' AND item < :before
     AND {_NOT_OLDER.format(item="item_topics.item", fits=f"{_ON_ANY} AND other.topic = :topic")}
-    ORDER BY item DESC LIMIT :limit)"""
+    ORDER BY item DESC LIMIT :limit)"""  # noqa: S608 - constants of this file
 _ON_TOPIC = f"""
 SELECT item FROM (
   {_OF_TIER.format(tier="confident")}
   UNION ALL
   {_OF_TIER.format(tier="maybe")})
-ORDER BY item DESC LIMIT :limit"""
+ORDER BY item DESC LIMIT :limit"""  # noqa: S608 - constants of this file
 
 # One walk for the lab and each of its children. SQLite has no LATERAL: the inner list travels as a JSON array.
 _FAMILY = "SELECT :lab AS lab UNION SELECT lab FROM lab_parents WHERE parent = :lab"
 _OTHER_OF_LAB = f"""SELECT 1 FROM item_labs AS its CROSS JOIN item_topics AS other ON other.item = its.item AND other.tier <> 'no'{{topic}}
-      WHERE its.item = newer.item AND its.relation = :relation AND its.lab IN ({_FAMILY})"""
+      WHERE its.item = newer.item AND its.relation = :relation AND its.lab IN ({_FAMILY})"""  # noqa: S608 - constants of this file
 _OF_LAB = f"""
 SELECT DISTINCT newest.value AS item
 FROM ({_FAMILY}) AS family,
@@ -52,7 +52,7 @@ FROM ({_FAMILY}) AS family,
       AND EXISTS (SELECT 1 FROM item_topics AS other WHERE other.item = item_labs.item AND tier <> 'no'{{topic}})
       AND {_NOT_OLDER.format(item="item_labs.item", fits=_OTHER_OF_LAB)}
     GROUP BY item ORDER BY item DESC LIMIT :limit))) AS newest
-ORDER BY item DESC LIMIT :limit"""
+ORDER BY item DESC LIMIT :limit"""  # noqa: S608 - constants of this file
 
 # What is listed, by what the reader has chosen: nothing, a topic, a lab, both.
 LISTS = {
@@ -103,7 +103,7 @@ SELECT day.value AS day,
   (SELECT count(DISTINCT item) FROM item_topics
     WHERE item BETWEEN day.value * 1000000 AND day.value * 1000000 + 999999 AND tier <> 'no'
       AND {_NOT_OLDER.format(item="item_topics.item", fits=_ON_ANY)}) AS stories
-FROM json_each(:days) AS day"""
+FROM json_each(:days) AS day"""  # noqa: S608 - constants of this file
 
 NAMES = """
 SELECT 'topic' AS what, id, title, description, retired_at FROM topics

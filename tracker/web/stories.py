@@ -3,7 +3,7 @@
 in   rows of ``queries``: which story each listed item belongs to, its items, what is said of them
 out  plain values for the template, in the order of the list: the lead's title, what else there is, tags, rungs, and why
 A story stands on the day of its newest item that fits the list: news on an old story is news. Its title is that of its lead, its tags
-are the best of all its items. Surprising: what is unconfirmed stays with the item that says so; a story with a lead of the lab's own is not.
+are the best of all its items. Surprising: what is unconfirmed stays with the item that says so, and does not colour the lab's own lead.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tracker.watch import RUNGS, rung_of
 from tracker.web.links import Links
 from tracker.web.words import count, moment, time_of
 
-__all__ = ["json_of", "stories"]
+__all__ = ["doubt", "json_of", "stories"]
 
 Row = Mapping[str, Any]
 Names = Mapping[tuple[str, str], str]
@@ -35,7 +35,8 @@ def stories(facts: Mapping[str, Sequence[Row]], names: Names, now: datetime, lin
     rows = {row["id"]: row for row in facts["ITEMS"]}
     said = {name: _by(facts[name], "item") for name in ("TAGS", "ATTRIBUTIONS", "SIGHTINGS")}
     homes = _by(facts["STORIES"], "listed")
-    return [_story(row["item"], homes.get(row["item"], ()), rows, said, names, now, links) for row in facts["LISTED"] if row["item"] in rows]
+    listed = [row["item"] for row in facts["LISTED"] if row["item"] in rows]
+    return [_story(item, homes.get(item, ()), rows, said, names, now, links) for item in listed]
 
 
 def _by(rows: Iterable[Row], column: str) -> dict[int, list[Row]]:
@@ -55,16 +56,17 @@ def _story(
     size = home[0]["items"] if home else 1
     labs = [row for member in members for row in said["ATTRIBUTIONS"].get(member["id"], ())]
     rungs = _rungs(members, said["ATTRIBUTIONS"], names)
+    seen_in = list(dict.fromkeys(row["title"] for row in said["SIGHTINGS"].get(lead["id"], ())))
     return {
         "id": listed,
         **_named(lead),
         "stamp": _at(newest),
         "at": time_of(newest["published_at"], newest["first_seen_at"], listed // IDS_PER_DAY),
-        "unconfirmed": _unconfirmed(lead),
+        "unconfirmed": doubt(lead),
         "rungs": [rung for rung, _, _ in rungs],
         "origin": lead["origin"],
-        "sources": _seen_in(said["SIGHTINGS"].get(lead["id"], ())),
-        "authors": _some([name for name in lead["authors"].split("; ") if name], _AUTHORS),
+        "sources": _some(seen_in, _SOURCES, "; "),
+        "authors": _some([name for name in lead["authors"].split("; ") if name and name not in seen_in], _AUTHORS),
         "size": f"{count(size, 'item')} from {count(home[0]['sources'], 'source')}" if size > 1 else "",
         "also": [_other(member, said["SIGHTINGS"].get(member["id"], ())) for member in members[1 : 1 + _ALSO]],
         "more": max(0, size - 1 - _ALSO),
@@ -88,9 +90,9 @@ def _at(row: Row) -> str:
     return str(row["published_at"] or row["first_seen_at"])
 
 
-def _unconfirmed(row: Row) -> dict[str, str] | None:
+def doubt(row: Row) -> dict[str, str] | None:
     """What nobody has confirmed, with the words that say so."""
-    if not row["unconfirmed"]:
+    if not row.get("unconfirmed"):
         return None
     return {"word": "possibly unconfirmed" if row["unconfirmed"] == "possibly" else "unconfirmed", "cue": row["cue"] or ""}
 
@@ -100,7 +102,7 @@ def _unconfirmed(row: Row) -> dict[str, str] | None:
 
 def _other(row: Row, sightings: Sequence[Row]) -> dict[str, Any]:
     """Another item of the story, by the name of its source; a paper by its number."""
-    return {**_named(row), "label": _label(row, sightings), "unconfirmed": _unconfirmed(row)}
+    return {**_named(row), "label": _label(row, sightings), "unconfirmed": doubt(row)}
 
 
 def _label(row: Row, sightings: Sequence[Row]) -> str:
@@ -116,10 +118,6 @@ def _members(members: Sequence[Row], home: Sequence[Row], sightings: Rows) -> It
     joined = {row["item"]: row["evidence"] for row in home}
     for row in members[:_MEMBERS]:
         yield {**_other(row, sightings.get(row["id"], ())), "evidence": joined.get(row["id"], "")}
-
-
-def _seen_in(sightings: Sequence[Row]) -> str:
-    return _some(list(dict.fromkeys(sighting["title"] for sighting in sightings)), _SOURCES, "; ")
 
 
 def _some(values: Sequence[str], limit: int, between: str = ", ") -> str:
