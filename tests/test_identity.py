@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.conftest import NOW
 from tracker import store
-from tracker.store import items, sources
+from tracker.store import items, sources, transaction
 from tracker.types import Entry, Source
 
 BLOG = Source("blog", "feed", "https://lab.example/feed", "Lab", lab="openai", origin="official")
@@ -490,3 +490,36 @@ def _check(db: sqlite3.Connection, papers: set[str | None]) -> None:
         assert db.execute(f"SELECT count(*) FROM items WHERE id NOT IN (SELECT item FROM {table})").fetchone()[0] == 0
     assert all(20260601 <= identifier // items.IDS_PER_DAY <= 20260630 for (identifier,) in db.execute("SELECT id FROM items"))
     assert db.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
+def test_a_page_listed_with_and_without_a_slash_in_one_document_is_one_item(db: sqlite3.Connection) -> None:
+    both = [
+        Entry("Vibe gets to work", "https://lab.example.org/news/vibe", guid="https://lab.example.org/news/vibe"),
+        Entry("Vibe gets to work.", "https://lab.example.org/news/vibe/", guid="https://lab.example.org/news/vibe/"),
+    ]
+    source = Source("lab", "feed", "https://lab.example.org/feed", "Lab")
+    for entries in (both[:1], both, both[1:]):
+        with transaction(db):
+            sources.sync(db, [source], "2026-06-01T00:00:00Z")
+            items.save(db, source, entries, now="2026-06-12T06:00:00Z", first=False, old_before=None)
+    assert db.execute("SELECT count(*) FROM items").fetchone()[0] == 1
+
+
+def test_a_pages_line_never_replaces_the_text_that_a_mirror_brought(db: sqlite3.Connection) -> None:
+    mirror = Source("mirror", "feed", "https://mirror.example.org/feed", "Mirror", lab="openai", role="mirror")
+    page = Source("page", "page", "https://lab.example.org/news", "Page", lab="openai")
+    url = "https://lab.example.org/news/x"
+    with transaction(db):
+        sources.sync(db, [mirror, page], "2026-06-01T00:00:00Z")
+        items.save(
+            db,
+            mirror,
+            [Entry("Title", url, text="the whole text of the post, long")],
+            now="2026-06-12T06:00:00Z",
+            first=False,
+            old_before=None,
+        )
+        items.save(db, page, [Entry("The title", url, text="one line")], now="2026-06-12T07:00:00Z", first=False, old_before=None)
+    assert db.execute("SELECT source, texts.title, body FROM items JOIN texts ON item = id").fetchone()[:] == (
+        "page", "The title", "the whole text of the post, long",
+    )  # fmt: skip

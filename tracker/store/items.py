@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from tracker.errors import InvalidURL
 from tracker.text import content_hash, fold
 from tracker.types import Entry, Item, Source
 from tracker.urls import canonical_url, key_of, link_key
@@ -108,8 +109,12 @@ def _settle(candidates: Sequence[_Candidate], step: Callable[[_Candidate], int |
 
 def _candidates(source: Source, entries: Sequence[Entry]) -> list[_Candidate]:
     distinct: dict[str, Entry] = {}
+    pages: set[tuple[str, str]] = set()
     for entry in entries:
-        distinct.setdefault(entry_hash(entry), entry)  # the same entry twice is one
+        page = _page(entry)
+        if page not in pages:  # the same page under the same title twice is one entry: a scraper lists /x and /x/
+            distinct.setdefault(entry_hash(entry), entry)
+        pages |= {page} if page else set()
     guids = Counter(entry.guid for entry in distinct.values() if entry.guid)
     urls = Counter(key for entry in distinct.values() if entry.url and (key := link_key(entry.url)))
     result = []
@@ -128,6 +133,14 @@ def _one_per_key(candidates: list[_Candidate]) -> list[_Candidate]:
             result.append(c)
         seen.update(c.keys)
     return result
+
+
+def _page(entry: Entry) -> tuple[str, str] | None:
+    """What two listings of one page have in common: the address with its fragment, and the title."""
+    try:
+        return (canonical_url(entry.url, keep_fragment=True), fold(entry.title)) if entry.url else None
+    except InvalidURL:
+        return None
 
 
 def _keys(entry: Entry, source: str, guid: str | None, urls: Counter[str]) -> tuple[str, ...]:

@@ -1,0 +1,169 @@
+"""The standing questions on the front page: state, rungs, evidence, from the database alone."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+from tests.web.window import SCRIPT, get, id_of, text_of, watched
+from tracker.store import browse
+from tracker.types import Watch
+
+PAPER = ("A paper on drift", "deepmind", "published")
+POST = ("Agents that remember", "openai", "stated")
+
+
+def board_of(html: str) -> str:
+    """The part of the page that is the board."""
+    return html.partition('<section id="questions"')[2].partition("</section>")[0]
+
+
+def row_of(path: Path) -> str:
+    """The only question, as text."""
+    return text_of(board_of(get(path, "/")[0].text).partition('<ol class="questions">')[2])
+
+
+@pytest.mark.parametrize(
+    ("asked", "events", "state"),
+    [
+        (Watch("w", "Papers?"), [PAPER], "answered 12 Jun · DeepMind, 1 h ago A paper on drift"),
+        (Watch("w", "Papers?"), [POST], "no answer as of 12 June · OpenAI, 1 h ago Agents that remember"),
+        (Watch("w", "Papers?"), [], "none as of 12 June · 3 sources looked at"),
+        (Watch("w", "Papers?", since="2026-06-01", until="2026-07-31"), [], "waiting, day 11 of 60 · 3 sources looked at"),
+        (Watch("w", "Papers?", since="2026-06-01", within_s=60 * 86_400), [POST], "waiting, day 11 of 60 · OpenAI"),
+        (Watch("w", "Papers?", until="2026-06-01", answer=("published", "shipped")), [], "the time is over without published or shipped"),
+        (Watch("w", "Papers?", since="2026-07-01"), [], "asked from 1 Jul"),
+    ],
+    ids=["answered", "a sign", "none", "waiting until", "waiting within", "the time is over", "not yet asked"],
+)
+def test_the_state_of_a_question_in_words(
+    path: Path, db: sqlite3.Connection, asked: Watch, events: list[tuple[str, str, str]], state: str
+) -> None:
+    watched(db, asked, *events)
+    assert state.replace("· ", "") in row_of(path).replace("· ", "")
+
+
+def test_rungs_say_in_words_and_by_shape_what_was_seen_and_what_answers(path: Path, db: sqlite3.Connection) -> None:
+    watched(db, Watch("w", "Papers?", answer=("published", "shipped")), PAPER, POST)
+    page = board_of(get(path, "/")[0].text)
+    rungs = re.findall(r'<span class="(rung[^"]*)"><span class="mark"[^>]*></span><span class="word">(\w+)', page)
+    assert [(word, *kind.split()[1:]) for kind, word in rungs] == [
+        ("reported",), ("stated", "seen"), ("published", "seen", "answers"), ("shipped", "answers")
+    ]  # fmt: skip
+    assert "stated, seen; published, seen, answers; shipped, not seen, would answer;" in " ".join(text_of(page).split()).replace(" ,", ",")
+
+
+def test_why_names_the_proof_the_newest_evidence_and_the_reasons(path: Path, db: sqlite3.Connection) -> None:
+    asked = Watch("w", "Papers?", by=("any",), topics=("drift",), since="2025-06-01", note="Not blogs.")
+    watched(db, asked, PAPER, at="2026-06-09T06:00:00Z")
+    item, later = id_of(db, "Agents that remember"), "2026-06-10T06:00:00Z"
+    reason = '["by openai: source: the source openai-news is by OpenAI"]'
+    db.execute("INSERT INTO watch_events VALUES ('w', ?, 'openai', 'stated', ?, ?, NULL, 0.5, ?, 0)", (item, later, later, reason))
+    row = row_of(path)
+    assert "answered 9 Jun" in row
+    assert "First answer published by DeepMind, 9 Jun: A paper on drift arxiv.org" in row
+    assert "on Alignment drift (0.41) by DeepMind: signed Example Research a paper" in row
+    assert "Newest evidence stated by OpenAI, 10 Jun: Agents that remember openai.example" in row
+    assert "by OpenAI: the source openai-news is by OpenAI" in row
+    assert "Answered by published; by any lab; on Alignment drift; since 1 June 2025. Not blogs. All 2 events" in row
+
+
+def test_an_empty_question_says_what_would_answer_it(path: Path, db: sqlite3.Connection) -> None:
+    watched(db, Watch("w", "Said?", by=("openai", "google"), phrases=("x y",), answer=("stated", "published")))
+    row = row_of(path)
+    assert "No item bears on it yet." in row
+    assert "Answered by stated or published; by OpenAI or Google; saying “x y”." in row
+
+
+def test_what_answered_stands_first_and_a_small_screen_folds_the_rest(path: Path, db: sqlite3.Connection) -> None:
+    for n in range(3):
+        watched(db, Watch(f"none-{n}", f"None {n}?"))
+    watched(db, Watch("over", "Over?", until="2026-06-01"))
+    watched(db, Watch("sign", "Sign?"), POST)
+    watched(db, Watch("wait", "Wait?", until="2026-07-01"))
+    watched(db, Watch("answered", "Answered?"), PAPER)
+    page = board_of(get(path, "/")[0].text)
+    assert re.findall(r"<h3>(.*?)</h3>", page) == ["Answered?", "Wait?", "Sign?", "None 0?", "None 1?", "None 2?", "Over?"]
+    assert "1 of 7 answered" in text_of(page)
+    assert "3 more questions" in text_of(page)
+    assert page.index("None 0?") < page.index("3 more questions") < page.index("None 1?")
+
+
+def test_a_question_after_another_counts_from_its_answer(path: Path, db: sqlite3.Connection) -> None:
+    watched(db, Watch("a-later", "Later?", after="z-first", within_s=30 * 86_400, answer=("shipped",)))
+    watched(db, Watch("z-first", "First?"), PAPER, at="2026-06-02T06:00:00Z")
+    assert "waiting, day 10 of 30" in text_of(board_of(get(path, "/")[0].text))
+
+
+def test_the_first_of_each_lab_counts_where_the_question_says_so(path: Path, db: sqlite3.Connection) -> None:
+    watched(db, Watch("w", "Papers?", first_per="lab"), PAPER)
+    item, later = id_of(db, "Agents that remember"), "2026-06-12T07:00:00Z"
+    db.execute("INSERT INTO watch_events VALUES ('w', ?, 'deepmind', 'published', ?, ?, NULL, 0.5, '[]', 0)", (item, later, later))
+    assert "A paper on drift" in row_of(path)
+    assert "Agents that remember" not in row_of(path)
+
+
+def test_what_was_withdrawn_or_retired_is_gone(path: Path, db: sqlite3.Connection) -> None:
+    watched(db, Watch("w", "Papers?"), PAPER)
+    db.execute("UPDATE watch_events SET withdrawn_at = at")
+    assert "none as of 12 June" in row_of(path)
+    db.execute("UPDATE watches SET retired_at = '2026-06-12T06:00:00Z'")
+    assert "Standing questions" not in get(path, "/")[0].text
+
+
+def test_the_board_stands_on_the_front_page_alone(path: Path, db: sqlite3.Connection) -> None:
+    watched(db, Watch("w", "Papers?"), PAPER)
+    for query in ("topic=drift", "lab=openai", "before=20260612000002", "topic=nonsense"):
+        assert "Papers?" not in get(path, f"/?{query}")[0].text
+
+
+def test_the_board_follows_the_file(path: Path, db: sqlite3.Connection) -> None:
+    watched(db, Watch("w", "Papers?"))
+    assert "none as of" in row_of(path)
+    watched(db, Watch("w", "Papers?"), PAPER)
+    assert "answered 12 Jun" in row_of(path)
+
+
+def test_what_comes_from_outside_is_escaped_and_what_is_unconfirmed_keeps_its_cue(path: Path, db: sqlite3.Connection) -> None:
+    watched(db, Watch("w", f"Is {SCRIPT} it?", note=SCRIPT), (f"Hostile {SCRIPT} news", "openai", "reported"))
+    db.execute("UPDATE watch_events SET lab = ?, reason = ?", (SCRIPT, f'["{SCRIPT}"]'))
+    db.execute("UPDATE items SET url = 'javascript:alert(1)', unconfirmed = 'yes', cue = 'reportedly' WHERE title LIKE 'Hostile%'")
+    (response,) = get(path, "/")
+    assert SCRIPT not in response.text
+    assert "javascript:" not in response.text
+    assert f"Hostile {SCRIPT} news" in unescape(response.text)
+    assert "unconfirmed: “reportedly”" in re.sub(r"</?q>", "”", board_of(response.text)).replace("”reportedly", "“reportedly")
+
+
+@pytest.mark.parametrize("spec", ["", "{", "[]", "7", '{"unknown": 1}', '{"id": "other", "question": "other"}'])
+def test_a_question_whose_spec_cannot_be_read_is_still_asked(path: Path, db: sqlite3.Connection, spec: str) -> None:
+    watched(db, Watch("w", "Papers?"), PAPER)
+    db.execute("UPDATE watches SET spec = ?", (spec,))
+    assert browse.questions(db) == (Watch("w", "Papers?"),)
+    assert "answered 12 Jun" in row_of(path)
+
+
+def test_questions_are_read_as_they_were_written(db: sqlite3.Connection, path: Path) -> None:
+    one = Watch(
+        "one",
+        "One?",
+        ("openai",),
+        ("any",),
+        ("google",),
+        ("drift",),
+        ("a b",),
+        ("stated",),
+        "2026-06-01",
+        "2026-07-01",
+        "two",
+        60,
+        "lab",
+        "n",
+    )
+    watched(db, Watch("two", "Two?"))
+    watched(db, one)
+    assert browse.questions(db) == (Watch("two", "Two?"), one)
