@@ -8,6 +8,7 @@ Each address is asked in turn through Datasette, in this process; CPU seconds of
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 import sqlite3
 import statistics
@@ -22,15 +23,31 @@ from tracker import config, store
 from tracker.store import sources, transaction, watches
 from tracker.web.serve import application
 
+# What our pages link to; {item} is the newest item, {old} one of two years ago.
 ADDRESSES = (
     "/",
     "/?topic=agent-self-improvement",
-    "/?lab=anthropic&relation=by",
-    "/tracker/latest",
-    "/tracker/items?_size=50",
-    "/tracker/items?_search=self-improving+agent&_size=20",
-    "/tracker/item_topics?topic=agent-memory&_size=50",
-    "/tracker/source_health",
+    "/?lab=anthropic",
+    "/?topic=agent-memory&lab=openai",
+    "/?before={old}",
+    "/tracker/latest?_nocount=1",
+    "/tracker/newest",
+    "/tracker/newest.json",
+    "/tracker/on_topic?topic=agent-memory",
+    "/tracker/topic_and_lab?topic=agent-memory&lab=openai&relation=by",
+    "/tracker/by_lab?lab=openai",
+    "/tracker/search?text=self-improving+agent",
+    "/tracker/busiest_weeks",
+    "/tracker/labs_by_topic",
+    "/tracker/stories_of_the_week",
+    "/tracker/watch_events?_nocount=1",
+    "/tracker/events_of_a_question?watch=rsi-mention",
+    "/tracker/digests_sent",
+    "/tracker/failing_sources",
+    "/tracker/source_health.json?_shape=array&_nocol=items",
+    "/tracker/items/{item}",
+    "/tracker/stories/{item}",
+    "/tracker",
 )
 QUESTIONS = ("alignment-drift", "ai-rd-automation", "other-lab-papers", "field-feedback-product", "rsi-mention")
 RUNGS = ("reported", "stated", "published", "shipped")
@@ -95,9 +112,13 @@ def _one_day(db: sqlite3.Connection, chance: random.Random, day: date, count: in
 
 async def _measure(path: Path, requests: int) -> dict[str, list[float]]:
     client = application(path).client
-    times: dict[str, list[float]] = {address: [] for address in ADDRESSES}
+    with sqlite3.connect(path) as db:
+        (item,) = db.execute("SELECT max(lead_item) FROM stories").fetchone()
+    times: dict[str, list[float]] = {address.format(item=item, old=item - 2 * 10**10): [] for address in ADDRESSES}
     for turn in range(requests + 1):
-        for address in ADDRESSES:
+        if turn == 1:
+            gc.freeze()  # as `tracker serve` does
+        for address in times:
             began = time.process_time()
             response = await client.get(address)
             assert response.status_code == 200, (address, response.status_code, response.text[:300])

@@ -132,9 +132,8 @@ def test_without_network_every_source_is_named_and_the_exit_code_is_1(tmp_path: 
     (tmp_path / "feeds.toml").write_text('[feeds.a]\nurl = "http://127.0.0.1:9/a"\n[feeds.b]\nurl = "http://127.0.0.1:9/b"\n')
     done = process("run", cwd=tmp_path)
     assert done.returncode == 1
-    assert "not answered: a: connection: " in done.stdout
-    assert "not answered: b: connection: " in done.stdout
-    assert "none of 2 sources answered: is there a network?" in done.stderr
+    assert "not answered: connection: a, b" in done.stdout
+    assert "None of 2 sources answered: there seems to be no network" in done.stderr
     assert "Traceback" not in done.stderr
 
 

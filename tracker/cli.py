@@ -31,7 +31,7 @@ def cli(ctx: click.Context) -> None:
 
     \b
     Start:   tracker init && tracker run && tracker serve
-    Daily:   0 6 * * *  cd ~/tracker && tracker run -q
+    Daily:   0 6,12,18 * * *  cd ~/tracker && .venv/bin/tracker run -q
     """
     ctx.ensure_object(Options)
 
@@ -57,7 +57,7 @@ def init(options: Options, force: bool) -> None:
 
     target = Path(options.config)
     if target.exists() and not force:
-        raise ConfigError("is already there; edit it, or overwrite it with --force", str(target))
+        raise ConfigError("it is already there; edit it, or overwrite it with --force", str(target))
     try:
         target.write_text(shipped_feeds(), encoding="utf-8")
         Path(options.db).parent.mkdir(parents=True, exist_ok=True)
@@ -85,12 +85,15 @@ def run(options: Options, else_demo: bool) -> None:
     with Tracker(options.config, options.db, now=options.moment) as tracker:
         summary = tracker.run(_progress(options))
         totals = runs.totals(tracker.db)
+    nothing_yet = totals["items"] == 0 and not any(result.ok for result in summary.polls)
+    if else_demo and nothing_yet:
+        asked = _no_answer(len(summary.polls)) if summary.polls else "No source is due again yet, and none has answered so far"
+        click.echo(f"{asked}. Until then, here is a sample week:", err=True)
+        _demo(options)
+        return
     _say(options, show.summary(summary, totals, options.db, time.monotonic() - began), summary.as_dict() | {"totals": totals})
     if summary.nothing_answered:
-        if not (else_demo and totals["items"] == 0):
-            raise TrackerError(_no_answer(len(summary.polls)))
-        click.echo(f"There is no network: {_no_answer(len(summary.polls))}. Here is a sample week instead:", err=True)
-        _demo(options)
+        raise TrackerError(_no_answer(len(summary.polls)))
 
 
 @cli.command()
@@ -175,7 +178,7 @@ def watch(options: Options) -> None:
 
     config, db = options.load(), store.open(options.db)
     rows = browse.board(db, board(db, config, options.moment))
-    _say(options, show.board(rows, options.moment), rows)
+    _say(options, show.board(rows), rows)
 
 
 @cli.command()
@@ -242,9 +245,14 @@ def serve(options: Options, port: int, host: str) -> None:
     """
     from pathlib import Path
 
+    from tracker.store import browse
     from tracker.web.serve import serve as serve_database
 
-    serve_database(Path(options.db), host, port)
+    db, sample = Path(options.db), Path(options.db).with_name("demo.db")
+    if browse.is_empty(db) and not browse.is_empty(sample):
+        click.echo(f"{db} holds no items yet: showing the sample week, {sample}.")
+        db = sample
+    serve_database(db, host, port)
 
 
 @cli.group(cls=Group)
@@ -347,9 +355,12 @@ def _preview(options: Options, target: str) -> None:
     from tracker import store
     from tracker.digest import as_file, preview
 
+    kind = "txt" if target == "-" else Path(target).suffix.lstrip(".")
+    if kind not in ("html", "txt", "eml"):
+        raise click.UsageError(f"--preview writes .html, .txt or .eml (or - for stdout), not {target!r}")
     config = options.load()
     written = preview(store.open(options.db), config, options.moment)
-    text = as_file(written, config, Path(target).suffix.lstrip(".") or "txt")
+    text = as_file(written, config, kind)
     if target == "-":
         click.echo(text, nl=False)
         return
@@ -371,7 +382,7 @@ def _demo(options: Options) -> None:
 
 
 def _no_answer(asked: int) -> str:
-    return f"none of {asked} sources answered: is there a network? Nothing is lost; the next run asks again"
+    return f"None of {asked} sources answered: there seems to be no network. Nothing is lost, the next run asks again"
 
 
 def _since(options: Options, text: str) -> datetime:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
-__all__ = ["ago", "iso", "now", "parse"]
+__all__ = ["ago", "iso", "now", "parse", "until"]
 
 
 def now() -> datetime:
@@ -52,3 +52,17 @@ def ago(stamp: str | None, moment: datetime) -> str:
         if unit and seconds >= size:
             return f"{int(seconds // size)} {unit} ago"
     return "just now"
+
+
+def until(stamp: str | None, moment: datetime) -> str:
+    """Return when an instant will be, as people say it.
+
+    >>> until("2026-06-12T07:09:00Z", datetime(2026, 6, 12, 6, 10, tzinfo=UTC))
+    'in 59 min'
+    """
+    seconds = (parse(stamp) - moment) / timedelta(seconds=1) if stamp else 0
+    if seconds < 60:
+        return "at the next run"
+    if seconds >= 2 * 86_400:
+        return f"in {int(seconds // 86_400)} days"
+    return f"in {int(seconds // 3_600)} h" if seconds >= 3_600 else f"in {int(seconds // 60)} min"

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from tracker.clock import ago
+from tracker.clock import ago, until
 from tracker.text import one_line
 
 __all__ = ["board", "demo", "polled", "sent", "status", "summary", "table", "trial"]
@@ -27,22 +27,37 @@ def summary(result: Any, totals: Mapping[str, Any], db: str, seconds: float) -> 
     """Yield what a run did, and how to go on."""
     asked, failed = len(result.polls), result.failed
     if not asked:
-        yield "No source was due: all were asked a short while ago."
+        yield "No source is due yet: all were asked a short while ago. `tracker status` says when each is asked again."
     else:
         new = sum(poll.new for poll in result.polls)
         answered = f"{asked - len(failed)} of {asked} sources answered"
         yield f"{answered}; {new} new items, {result.tagged} tagged, {result.on_topic} on topic ({seconds:.0f} s)."
     if result.grouped:
         yield f"{result.grouped} items grouped, {result.joined} joined a story; {result.events} events for the standing questions."
-    for poll in failed:
-        yield f"  not answered: {poll.source}: {one_line(poll.error or '', 200)}"
+    yield from _failures(failed)
     yield from sent(result.sent)
     if result.model_problem:
         yield f"The model is not used: {one_line(result.model_problem, 300)}. Rules tagged alone; {result.waiting} items wait for it."
+    if not totals["items"]:
+        return
     yield f"In all {totals['items']} items, {totals['on_topic']} on topic{_counts(totals['by_topic'], ' – ')}"
     if totals["by_lab"]:
         yield f"By lab{_counts(totals['by_lab'], ': ')}"
     yield f"Browse them: tracker serve{'' if db == 'data/tracker.db' else f' --db {db}'}   (or `make serve`)"
+
+
+def _failures(failed: Iterable[Any]) -> Iterator[str]:
+    """One line a cause; a source alone with its cause gets its sentence."""
+    causes: dict[str, list[Any]] = {}
+    for poll in failed:
+        causes.setdefault(poll.outcome, []).append(poll)
+    for cause, polls in sorted(causes.items(), key=lambda pair: -len(pair[1])):
+        if len(polls) == 1:
+            yield f"  not answered: {polls[0].source}: {one_line(polls[0].error or '', 300)}"
+        else:
+            yield f"  not answered: {cause}: {', '.join(sorted(poll.source for poll in polls))}"
+    if causes:
+        yield "  `tracker doctor` says what to do."
 
 
 def status(facts: Mapping[str, Any], now: datetime) -> Iterator[str]:
@@ -58,7 +73,8 @@ def status(facts: Mapping[str, Any], now: datetime) -> Iterator[str]:
     for row in rows:
         if row["health"] == "failing":
             error = one_line(row["last_error"] or "", 200)
-            yield f"  ✗ {row['id']}  last good answer {ago(row['last_ok_at'], now)}: {error}; asked again {row['next_poll_at']}"
+            answered = f"last good answer {ago(row['last_ok_at'], now)}" if row["last_ok_at"] else "never answered"
+            yield f"  ✗ {row['id']}  {answered}: {error}; asked again {until(row['next_poll_at'], now)}"
     waiting = facts["waiting"]
     yield f"Waiting: {', '.join(f'{count} for {stage}' for stage, count in waiting.items())}." if waiting else "Nothing waits."
     totals = facts["totals"]
@@ -89,15 +105,15 @@ def table(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
 
 def _counts(counts: Mapping[str, int], lead: str, limit: int = 12) -> str:
     shown = ", ".join(f"{name} {count}" for name, count in list(counts.items())[:limit])
-    more = f", {len(counts) - limit} more" if len(counts) > limit else ""
+    more = f" and {len(counts) - limit} more" if len(counts) > limit else ""
     return f"{lead}{shown}{more}." if shown else "."
 
 
-def board(rows: Iterable[Mapping[str, Any]], now: datetime) -> Iterator[str]:
+def board(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """Yield the standing questions: state, rungs, proof, last sign."""
     for row in rows:
         yield f"{_STATES[row['state']]} {one_line(row['question'], 200)}"
-        yield f"    {_state(row, now)}"
+        yield f"    {_state(row)}"
         for name, event in (("proof", row["proof"]), ("last sign", row["last"] if row["last"] != row["proof"] else None)):
             if event:
                 yield f"    {name}: {event['rung']} by {event['lab'] or 'any source'}, {event['at'][:10]}: {one_line(event['title'], 110)}"
@@ -107,25 +123,31 @@ def board(rows: Iterable[Mapping[str, Any]], now: datetime) -> Iterator[str]:
 _STATES = {"open": "○", "waiting": "◔", "answered": "●", "expired": "✗"}
 
 
-def _state(row: Mapping[str, Any], now: datetime) -> str:
+def _state(row: Mapping[str, Any]) -> str:
     seen = f"seen so far: {', '.join(row['rungs'])}" if row["rungs"] else "no sign of it"
-    wanted = " or ".join(row["answer"])
+    *others, last = row["answer"]
+    wanted = f"{', '.join(others)} or {last}" if others else last
+    if row["as_of"] is None:
+        return "not looked yet: no source has answered so far"
+    day = row["as_of"][:10]
     match row["state"]:
         case "answered":
-            return f"answered ({wanted}); {row['events']} events; {seen}"
+            return f"answered ({wanted}); {row['events']} {'event' if row['events'] == 1 else 'events'}; {seen}"
         case "waiting":
-            return f"waiting for {wanted}, day {row['day']} of {row['of_days']}; {seen}"
+            return f"waiting for {wanted}, day {row['day']} of {row['of_days']} as of {day}; {seen}"
+        case "expired" if row["until"] and row["looked_from"][:10] > row["until"]:
+            return f"the time was over before anybody looked (first on {row['looked_from'][:10]}); {seen}"
         case "expired":
             return f"the time is over without {wanted}; {seen}"
         case _:
-            return f"none as of {now:%Y-%m-%d} ({wanted}); {row['sources']} sources looked at; {seen}"
+            return f"none as of {day} ({wanted}); {row['sources']} sources looked at; {seen}"
 
 
 def sent(results: Iterable[Any]) -> Iterator[str]:
     """Yield what became of each digest."""
     for result in results:
-        trouble = f": {one_line(result.error, 200)}" if result.error else ""
-        yield f"  {'!' if result.error else '✉'} {result.name} {result.status}: {one_line(result.subject, 120)}{trouble}"
+        said = [one_line(part, 200) for part in (result.subject, result.error) if part]
+        yield f"  {'!' if result.error else '✉'} digest {result.name}, {result.status}: {'; '.join(said)}"
 
 
 def demo(result: Any, db: str) -> Iterator[str]:

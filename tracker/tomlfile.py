@@ -51,7 +51,7 @@ class TomlFile:
         except tomllib.TOMLDecodeError as error:
             line = re.search(r"at line (\d+)", str(error))
             found = int(line[1]) if line else text.count("\n") + 1
-            raise ConfigError(f"not valid TOML: {re.sub(r' [(]at .*[)]', '', str(error))}", str(path), found) from None
+            raise ConfigError(f"not valid TOML: {_plain(str(error))}", str(path), found) from None
         except (ValueError, RecursionError) as error:  # tomllib on a number of 5,000 digits, or a thousand brackets
             raise ConfigError(f"not usable TOML: {error}", str(path)) from None
 
@@ -153,6 +153,15 @@ def nearest(word: str, known: Iterable[str]) -> str:
     if close:
         return f'; did you mean "{close[0]}"?'
     return f"; known: {', '.join(options)}" if len(options) <= 12 else ""
+
+
+def _plain(message: str) -> str:
+    """tomllib's message as a person would say it."""
+    message = re.sub(r" [(]at .*[)]", "", message)
+    if twice := re.search(r"[(]([^)]*)[)] twice", message):
+        name = ".".join(re.findall(r"'([^']*)'", twice[1]))
+        return f"[{name}] stands twice; one table holds all its keys"
+    return "a text is not closed: the quote at its end is missing" if r"'\n'" in message else message
 
 
 def _fits(value: object, wanted: type) -> bool:

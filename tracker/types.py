@@ -271,6 +271,7 @@ class Facts:
     about: Mapping[str, str]
     topics: Mapping[str, tuple[float, str]]  # score, tier
     links: frozenset[str] = frozenset()
+    dated: bool = True  # False: ``at`` is when we first saw it
 
 
 @dataclass(frozen=True, slots=True)

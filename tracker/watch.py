@@ -42,6 +42,8 @@ class Status:
     last: Event | None = None
     day: int = 0
     of_days: int = 0
+    as_of: str | None = None  # the last time any source answered: the state is known up to then, and not beyond
+    looked_from: str | None = None  # the first
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ def match(watch: Watch, facts: Facts) -> list[Event]:
     events = []
     for lab, how in _labs(watch, facts).items():
         rung, cue = rung_of(facts, lab)
+        cue = cue if facts.dated else f"{cue}; it bears no date, first seen {facts.at[:10]}"
         events.append(
             Event(watch.id, facts.item, lab, rung, facts.at, score, (why, f"{'by' if lab in facts.by else 'about'} {lab}: {how}", cue))
         )
@@ -173,7 +176,9 @@ def watch(db: sqlite3.Connection, config: Config, *, now: datetime) -> Iterator[
         yield _one_batch(db, config.watches, batch, now)
 
 
-def _one_batch(db: sqlite3.Connection, asked: Sequence[Watch], batch: Sequence[Facts], now: datetime, looked_to: int | None = None) -> Watched:
+def _one_batch(
+    db: sqlite3.Connection, asked: Sequence[Watch], batch: Sequence[Facts], now: datetime, looked_to: int | None = None
+) -> Watched:
     """Match and store; with ``looked_to`` the watches look back: what they find is quiet, and where they are is stored with it."""
     found = [(facts.item, [event for w in asked for event in match(w, facts)]) for facts in batch]
     with transaction(db):
@@ -186,11 +191,17 @@ def _one_batch(db: sqlite3.Connection, asked: Sequence[Watch], batch: Sequence[F
 
 
 def board(db: sqlite3.Connection, config: Config, now: datetime) -> list[tuple[Watch, Status, list[Event]]]:
-    """Return every watch with its state and the events that stand, in the order of feeds.toml."""
+    """Return every watch with its state and the events that stand, in the order of feeds.toml.
+
+    The state is that of the last look, not of ``now``: a tracker that has not run since June knows nothing of July.
+    """
+    looked_from, as_of = watches.looks(db)
+    seen = min(iso(now), as_of) if as_of else iso(now)
     events = watches.events(db)
     kept = {w.id: _first_per_lab(events.get(w.id, [])) if w.first_per == "lab" else events.get(w.id, []) for w in config.watches}
     states: dict[str, Status] = {}
     for w in config.watches:
         proof = states[w.after].proof if w.after in states else None
-        states[w.id] = status(w, kept[w.id], iso(now), proof.at[:10] if proof else None)
+        found = status(w, kept[w.id], seen, proof.at[:10] if proof else None)
+        states[w.id] = replace(found, as_of=as_of and seen, looked_from=looked_from)
     return [(w, states[w.id], kept[w.id]) for w in config.watches]

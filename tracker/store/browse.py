@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
+from tracker.errors import StoreError
 from tracker.store.items import IDS_PER_DAY, select_items
 from tracker.types import Event, Item, Watch
 
-__all__ = ["board", "items", "questions", "status"]
+__all__ = ["board", "is_empty", "items", "questions", "status"]
 
 # IN, not EXISTS: SQLite then starts from the tag's index, so a rare topic costs what it has, not what the archive has.
 _CONDITIONS = {
@@ -58,6 +61,9 @@ def board(db: sqlite3.Connection, rows: Iterable[tuple[Watch, Any, Sequence[Even
             "rungs": list(status.rungs),
             "day": status.day,
             "of_days": status.of_days,
+            "as_of": status.as_of,
+            "looked_from": status.looked_from,
+            "until": watch.until,
             "events": len(events),
             "sources": asked,
             "proof": _event(db, status.proof),
@@ -95,3 +101,16 @@ def _watch(identifier: str, question: str, spec: str) -> Watch:
     known = {field.name for field in fields(Watch)}
     said: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items() if name in known}
     return Watch(**{**said, "id": identifier, "question": question})
+
+
+def is_empty(path: Path) -> bool:
+    """Whether there is no database there, or one without items."""
+    from tracker.store import open as open_database
+
+    if not path.exists():
+        return True
+    try:
+        with closing(open_database(path)) as db:
+            return db.execute("SELECT 1 FROM items LIMIT 1").fetchone() is None
+    except StoreError:  # whoever wants to use it will be told what is wrong with it
+        return False

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from tracker.store.items import IDS_PER_DAY
 from tracker.types import Event, Facts, Watch
 
-__all__ = ["archive", "done", "events", "facts", "save", "sync", "waiting"]
+__all__ = ["archive", "done", "events", "facts", "looked", "looks", "save", "sync", "waiting"]
 
 
 def sync(db: sqlite3.Connection, watches: Iterable[Watch], now: str) -> dict[str, int]:
@@ -120,6 +120,12 @@ def facts(db: sqlite3.Connection, ids: Sequence[int]) -> list[Facts]:
     return _facts(db, ids)
 
 
+def looks(db: sqlite3.Connection) -> tuple[str | None, str | None]:
+    """Return since when, and when last, any source has answered; None when none ever did."""
+    row = db.execute("SELECT min(added_at), max(last_ok_at) FROM sources WHERE last_ok_at IS NOT NULL").fetchone()
+    return row[0], row[1]
+
+
 def _facts(db: sqlite3.Connection, ids: Sequence[int]) -> list[Facts]:
     values = {"ids": json.dumps(ids)}
     among = "(SELECT value FROM json_each(:ids))"
@@ -131,7 +137,7 @@ def _facts(db: sqlite3.Connection, ids: Sequence[int]) -> list[Facts]:
     for row in db.execute(f"SELECT item, key FROM links WHERE item IN {among} AND key >= 'arxiv:' AND key < 'arxiv;'", values):  # noqa: S608
         links.setdefault(row[0], set()).add(row[1])
     rows = db.execute(
-        f"""SELECT id, key, url, items.title, body, coalesce(published_at, first_seen_at) AS at, origin, act, act_cue FROM items
+        f"""SELECT id, key, url, items.title, body, coalesce(published_at, first_seen_at) AS at, published_at, origin, act, act_cue FROM items
         JOIN texts ON texts.item = id WHERE id IN {among} ORDER BY id""",  # noqa: S608 - constants
         values,
     )
@@ -140,7 +146,7 @@ def _facts(db: sqlite3.Connection, ids: Sequence[int]) -> list[Facts]:
             row["id"], row["key"], row["url"], row["title"], row["body"], row["at"],
             row["origin"] or "press", row["act"], row["act_cue"] or "",
             labs.get((row["id"], "by"), {}), labs.get((row["id"], "about"), {}), topics.get(row["id"], {}),
-            frozenset(links.get(row["id"], ())),
+            frozenset(links.get(row["id"], ())), row["published_at"] is not None,
         )
         for row in rows
     ]  # fmt: skip

@@ -44,7 +44,7 @@ def _cues(*words: str) -> re.Pattern[str]:
 _ACTS = (
     ("release", _cues(
         "introducing", "launch(?:es|ed|ing)?", "releas(?:e|es|ed|ing)", "(?:now|generally) available", "available (?:now|today|in)",
-        "rolls? out", "rolling out", "ships?", "shipped", "open[- ]sourc(?:es|ed|ing)", "changelog", "release notes",
+        "rolls? out", "rolling out", "open[- ]sourc(?:es|ed|ing)", "changelog", "release notes",
         "public (?:beta|preview)", r"v?\d+\.\d+\.\d+",
     )),
     ("opinion", _cues("opinion", "why (?:i|we)", "the case (?:for|against)", "my thoughts", "our (?:view|approach|position)", "should")),

@@ -90,7 +90,7 @@ def _of_lab(relation: str, more: str = "") -> str:
   (SELECT evidence FROM item_labs WHERE item = items.id AND relation = '{relation}' AND lab IN ({_FAMILY})) AS evidence
 FROM items
 WHERE items.id IN (SELECT item FROM item_labs WHERE relation = '{relation}' AND lab IN ({_FAMILY})){more}
-ORDER BY items.id DESC LIMIT 500"""  # noqa: S608 - constants of this file
+ORDER BY items.id DESC LIMIT 300"""  # noqa: S608 - constants of this file
 
 
 QUERIES: dict[str, dict[str, Any]] = {
@@ -112,7 +112,7 @@ GROUP BY item_topics.item ORDER BY item_topics.item DESC LIMIT 200""",
         "sql": """SELECT items.id, items.title, items.url, items.published_at, items.origin, items.source,
   item_topics.score, item_topics.tier, item_topics.evidence
 FROM (
-    SELECT item FROM item_topics WHERE topic = :topic AND tier IN ('confident', 'maybe') ORDER BY item DESC LIMIT 500) AS newest
+    SELECT item FROM item_topics WHERE topic = :topic AND tier IN ('confident', 'maybe') ORDER BY item DESC LIMIT 300) AS newest
   JOIN item_topics ON item_topics.item = newest.item AND item_topics.topic = :topic
   JOIN items ON items.id = newest.item
 ORDER BY items.id DESC""",
@@ -145,7 +145,7 @@ FROM items JOIN item_topics ON item_topics.item = items.id
 WHERE items.id IN (SELECT item FROM item_labs WHERE relation = :relation
     AND lab IN (SELECT :lab UNION SELECT lab FROM lab_parents WHERE parent = :lab))
   AND (:topic = '' OR item_topics.topic = :topic) AND item_topics.tier <> 'no'
-GROUP BY items.id ORDER BY items.id DESC LIMIT 500""",
+GROUP BY items.id ORDER BY items.id DESC LIMIT 300""",
     },
     "stories_of_the_week": {
         "title": "Stories of the week",
@@ -160,7 +160,7 @@ SELECT stories.id, stories.title, items.url, stories.items, stories.sources, sto
     WHERE story_items.story = stories.id AND relation = 'by') AS by_labs
 FROM found JOIN stories ON stories.id = found.story JOIN items ON items.id = stories.lead_item
 WHERE stories.merged_into IS NULL
-ORDER BY stories.sources DESC, stories.items DESC, found.newest DESC LIMIT 500""",  # noqa: S608 - constants of this file
+ORDER BY stories.sources DESC, stories.items DESC, found.newest DESC LIMIT 300""",  # noqa: S608 - constants of this file
     },
     "items_of_a_story": {
         "title": "Items of a story",
@@ -169,7 +169,7 @@ ORDER BY stories.sources DESC, stories.items DESC, found.newest DESC LIMIT 500""
         "sql": """SELECT coalesce(items.published_at, items.first_seen_at) AS at, items.title, items.url, items.origin, items.source,
   items.id = stories.lead_item AS lead, story_items.evidence, story_items.score, items.id
 FROM story_items JOIN items ON items.id = story_items.item JOIN stories ON stories.id = story_items.story
-WHERE story_items.story = CAST(:story AS INTEGER) ORDER BY 1 LIMIT 500""",
+WHERE story_items.story = CAST(:story AS INTEGER) ORDER BY 1 LIMIT 300""",
     },
     "events_of_a_question": {
         "title": "Events of a question",
@@ -179,7 +179,7 @@ WHERE story_items.story = CAST(:story AS INTEGER) ORDER BY 1 LIMIT 500""",
         "sql": """SELECT watch_events.at, watch_events.rung, watch_events.lab, items.title, items.url, watch_events.reason,
   watch_events.found_at, watch_events.withdrawn_at, items.id
 FROM watch_events JOIN items ON items.id = watch_events.item
-WHERE watch_events.watch = :watch ORDER BY watch_events.at DESC LIMIT 500""",
+WHERE watch_events.watch = :watch ORDER BY watch_events.at DESC LIMIT 300""",
     },
     "digests_sent": {
         "title": "Digests",
