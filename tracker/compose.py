@@ -316,12 +316,12 @@ def _move(matter: Matter, move: Move, proofs: Mapping[Move, Story], caps: _Caps)
 
 
 def _named(reason: str, matter: Matter) -> str:
-    """A reason of a watch with names in place of ids: "by openai: source: …" reads "by OpenAI (the source declares it)"."""
+    """A reason of a watch with names in place of ids."""
     found = re.match(r"(on|by|about) ([\w-]+)(.*)", reason, re.DOTALL)
     if not found:
         return _plain(reason)
     name = (matter.topics if found[1] == "on" else matter.labs).get(found[2], found[2])
-    return _plain(f"{found[1]} {name}{re.sub(r'^: source: .*', ' (the source declares it)', found[3])}")
+    return _plain(f"{found[1]} {name}{found[3]}")
 
 
 def _groups(matter: Matter, stories: Sequence[Story], caps: _Caps) -> Iterable[Group]:

@@ -89,7 +89,7 @@ def match(watch: Watch, facts: Facts) -> list[Event]:
         rung, cue = rung_of(facts, lab)
         cue = cue if facts.dated else f"{cue}; it bears no date, first seen {facts.at[:10]}"
         events.append(
-            Event(watch.id, facts.item, lab, rung, facts.at, score, (why, f"{'by' if lab in facts.by else 'about'} {lab}: {how}", cue))
+            Event(watch.id, facts.item, lab, rung, facts.at, score, (why, f"{'by' if lab in facts.by else 'about'} {lab} ({how})", cue))
         )
     return events
 

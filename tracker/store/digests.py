@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tracker.store.items import IDS_PER_DAY
+from tracker.store.tags import how
 
 __all__ = [
     "Health", "Line", "Sign", "Told", "baseline", "due", "fail", "first_run", "health", "lines", "period_froms", "period_tos", "prepare",
@@ -91,7 +92,6 @@ class Health:
 
 
 # How a lab is known, in words; every other method shows the text that names it.
-_HOW = {"source": "the source declares it", "host": "published on {}", "author": "signed {}"}
 
 
 # -- the ledger -------------------------------------------------------------------------------------
@@ -215,8 +215,7 @@ def _labs(db: sqlite3.Connection, stories: str) -> dict[tuple[int, str], dict[st
         (stories,),
     )
     for item, lab, relation, method, evidence in rows:
-        how = _HOW.get(method, "“{}”").format(evidence)
-        found.setdefault((item, relation), {}).setdefault(lab, how)
+        found.setdefault((item, relation), {}).setdefault(lab, how(method, evidence))
     return found
 
 

@@ -9,7 +9,10 @@ from dataclasses import astuple, dataclass
 
 from tracker.types import Attribution, Item, Tag
 
-__all__ = ["Signals", "again", "save", "wait"]
+__all__ = ["Signals", "again", "how", "save", "wait"]
+
+# How a lab is known, in words, by the method of the attribution; every other method quotes the text that matched.
+_HOW = {"source": "the source declares it", "host": "published on {}", "author": "signed {}", "parent": "parent of {}"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,3 +100,12 @@ def again(db: sqlite3.Connection, since: str, now: str) -> int:
 
 def _evidence(tag: Tag) -> str:
     return json.dumps([[term, round(weight, 3)] for term, weight in tag.evidence], ensure_ascii=False)
+
+
+def how(method: str, evidence: str) -> str:
+    """Return how an attribution is known, in words.
+
+    >>> how("host", "openai.com"), how("name", "OpenAI")
+    ('published on openai.com', '“OpenAI”')
+    """
+    return _HOW.get(method, "“{}”").format(evidence)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 
 from tracker.store.items import IDS_PER_DAY
+from tracker.store.tags import how
 from tracker.types import Event, Facts, Watch
 
 __all__ = ["archive", "done", "events", "facts", "looked", "looks", "save", "sync", "waiting"]
@@ -137,8 +138,8 @@ def _facts(db: sqlite3.Connection, ids: Sequence[int]) -> list[Facts]:
     for row in db.execute(f"SELECT item, key FROM links WHERE item IN {among} AND key >= 'arxiv:' AND key < 'arxiv;'", values):  # noqa: S608
         links.setdefault(row[0], set()).add(row[1])
     rows = db.execute(
-        f"""SELECT id, key, url, items.title, body, coalesce(published_at, first_seen_at) AS at, published_at, origin, act, act_cue FROM items
-        JOIN texts ON texts.item = id WHERE id IN {among} ORDER BY id""",  # noqa: S608 - constants
+        f"""SELECT id, key, url, items.title, body, coalesce(published_at, first_seen_at) AS at, published_at, origin, act, act_cue
+        FROM items JOIN texts ON texts.item = id WHERE id IN {among} ORDER BY id""",  # noqa: S608 - constants
         values,
     )
     return [
@@ -156,15 +157,15 @@ def _labs(db: sqlite3.Connection, values: Mapping[str, object], among: str) -> d
     """{(item, relation): {lab: how we know}}; a lab includes the labs whose parent it is, from the day on which it was."""
     found: dict[tuple[int, str], dict[str, str]] = {}
     rows = db.execute(
-        f"""WITH RECURSIVE up(item, lab, relation, how, depth) AS (
-          SELECT item, lab, relation, method || ': ' || evidence, 0 FROM item_labs
+        f"""WITH RECURSIVE up(item, lab, relation, method, evidence, depth) AS (
+          SELECT item, lab, relation, method, evidence, 0 FROM item_labs
             WHERE item IN {among} AND relation IN ('by', 'about')
-          UNION SELECT up.item, lab_parents.parent, relation, 'parent of ' || up.lab, depth + 1 FROM up
+          UNION SELECT up.item, lab_parents.parent, relation, 'parent', up.lab, depth + 1 FROM up
             JOIN lab_parents ON lab_parents.lab = up.lab WHERE depth < 5
               AND (since IS NULL OR replace(since, '-', '') * {IDS_PER_DAY} <= up.item))
-        SELECT item, lab, relation, how FROM up ORDER BY depth DESC""",  # noqa: S608 - constants
+        SELECT item, lab, relation, method, evidence FROM up ORDER BY depth DESC, method DESC""",  # noqa: S608 - constants
         dict(values),
     )
     for row in rows:
-        found.setdefault((row[0], row[2]), {})[row[1]] = row[3]
+        found.setdefault((row[0], row[2]), {})[row[1]] = how(row[3], row[4])
     return found

@@ -15,7 +15,6 @@ from datetime import datetime
 from typing import Any
 
 from tracker import watch as watching
-from tracker.clock import iso
 from tracker.config import Config
 from tracker.store import browse
 from tracker.types import Event, Watch
@@ -30,7 +29,6 @@ __all__ = ["board", "read"]
 Row = Mapping[str, Any]
 Names = Mapping[tuple[str, str], str]
 
-_HOW = {"source": "", "host": "published on ", "author": "signed "}  # how a lab is known, before the evidence
 _ORDER = ("answered", "waiting", "signs", "open", "expired")
 
 
@@ -45,7 +43,7 @@ def board(facts: Mapping[str, Sequence[Row]], names: Names, now: datetime, links
     items = {row["id"]: row for row in facts["SIGNS"]}
     looked_at = sum(1 for row in facts["SOURCES"] if row["last_ok_at"])
     rows = [_question(row["watch"], row["status"], row["events"], looked_at, items, names, now, links) for row in facts["BOARD"]]
-    return sorted(rows, key=lambda row: (_ORDER.index(row["standing"]), _reversed(row["last_at"]), row["question"]))
+    return sorted(rows, key=lambda row: (_ORDER.index(row["standing"]), _reversed(row["newest_at"]), row["question"]))
 
 
 def _reversed(stamp: str) -> tuple[int, ...]:
@@ -56,17 +54,18 @@ def _reversed(stamp: str) -> tuple[int, ...]:
 def _question(
     watch: Watch, status: Status, events: int, looked_at: int, items: Mapping[int, Row], names: Names, now: datetime, links: Links
 ) -> dict[str, Any]:
-    last, proof = status.last, status.proof
+    # What stands beside "answered" is read as the answer: the proof, not the newest sign.
+    shown, newest = status.proof or status.last, status.last
     return {
         "question": watch.question,
-        "standing": "signs" if status.state == "open" and last else status.state,
+        "standing": "signs" if status.state == "open" and shown else status.state,
         "state": _state(watch, status, now),
-        "looked": "" if last else f"{count(looked_at, 'source')} looked at",
+        "looked": f"{count(looked_at, 'source')} looked at" if looked_at and not shown else "",
         "rungs": [{"name": rung, "seen": rung in status.rungs, "answers": rung in watch.answer} for rung in RUNGS],
-        "last": _sign(last, items, names, now) if last else None,
-        "last_at": last.at if last else "",
-        "proof": _sign(proof, items, names, now) if proof and proof != last else None,
-        "answers": bool(last and last.rung in watch.answer),
+        "shown": _sign(shown, items, names, now) if shown else None,
+        "shown_as": "Answer" if status.proof else "Newest sign",
+        "newest": _sign(newest, items, names, now) if newest and newest != shown else None,
+        "newest_at": newest.at if newest else "",
         "seeks": _seeks(watch, names),
         "note": watch.note,
         "events": f"All {count(events, 'event')}" if events > 1 else "Its events",
@@ -75,17 +74,22 @@ def _question(
 
 
 def _state(watch: Watch, status: Status, now: datetime) -> str:
+    if status.as_of is None:
+        return "not looked yet"
+    as_of = date_of(status.as_of).rpartition(" ")[0]
     match status.state:
         case "answered" if status.proof:
             return f"answered {day_of(status.proof.at, now)}"
         case "waiting":
-            return f"waiting, day {status.day} of {status.of_days}"
+            return f"waiting, day {status.day} of {status.of_days} as of {as_of}"
+        case "expired" if watch.until and (status.looked_from or "")[:10] > watch.until:
+            return "the time was over before anybody looked"
         case "expired":
             return f"the time is over without {_or(watch.answer)}"
-        case _ if watch.since and watch.since > f"{now:%Y-%m-%d}":
+        case _ if watch.since and watch.since > status.as_of[:10]:
             return f"asked from {day_of(watch.since, now)}"
         case _:
-            return f"{'no answer' if status.last else 'none'} as of {date_of(iso(now)).rpartition(' ')[0]}"
+            return f"{'no answer' if status.last else 'none'} as of {as_of}"
 
 
 def _sign(event: Event, items: Mapping[int, Row], names: Names, now: datetime) -> dict[str, Any]:
@@ -106,12 +110,10 @@ def _sign(event: Event, items: Mapping[int, Row], names: Names, now: datetime) -
 
 
 def _named(line: str, names: Names) -> str:
-    """A reason with names in place of ids: "by openai: host: openai.com" reads "by OpenAI: published on openai.com"."""
-    found = re.match(r"(on|by|about) ([\w-]+)(?=[ :]|$)(?:: (source|host|author): )?", line)
+    """A reason with names in place of ids: "by openai (published on openai.com)" reads "by OpenAI (published on openai.com)"."""
+    found = re.match(r"(on|by|about) ([\w-]+)(?= |$)", line)
     known = names.get(("topic" if found[1] == "on" else "lab", found[2])) if found else None
-    if not found or not known:
-        return line
-    return f"{found[1]} {known}{f': {_HOW[found[3]]}' if found[3] else ''}{line[found.end() :]}"
+    return f"{found[1]} {known}{line[found.end() :]}" if found and known else line
 
 
 def _seeks(watch: Watch, names: Names) -> str:

@@ -53,11 +53,13 @@ def until(stamp: str | None, now: datetime) -> Moment | None:
 
 
 def time_of(published_at: str | None, first_seen_at: str, day: int) -> Moment | None:
-    """Return when an item came out, short, for a list whose heading is ``day``: "05:12", else "9 Jun".
+    """Return when an item came out, short, for a list whose heading is ``day``: "05:12", else "9 Jun"; "no date" where it bears none.
 
     None where the publisher gave the day alone (midnight sharp): the heading has said it.
     """
-    stamp = published_at or first_seen_at
+    if published_at is None:
+        return Moment("no date", first_seen_at, "first seen")
+    stamp = published_at
     at = _parse(stamp)
     if at is None:
         return None
@@ -66,7 +68,7 @@ def time_of(published_at: str | None, first_seen_at: str, day: int) -> Moment | 
         return None
     year = "" if at.year == day // 10_000 else f" {at.year}"
     text = f"{at:%H:%M}" if same_day else f"{at.day} {_MONTHS[at.month - 1][:3]}{year}"
-    return Moment(text, stamp, "published" if published_at else "seen")
+    return Moment(text, stamp, "published")
 
 
 def day_name(day: int, now: datetime) -> dict[str, str]:
