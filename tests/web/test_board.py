@@ -33,9 +33,9 @@ def row_of(path: Path) -> str:
         (Watch("w", "Papers?"), [PAPER], "answered 12 Jun · DeepMind, 1 h ago A paper on drift"),
         (Watch("w", "Papers?"), [POST], "no answer as of 12 June · OpenAI, 1 h ago Agents that remember"),
         (Watch("w", "Papers?"), [], "none as of 12 June · 3 sources looked at"),
-        (Watch("w", "Papers?", since="2026-06-01", until="2026-07-31"), [], "waiting, day 11 of 60 · 3 sources looked at"),
-        (Watch("w", "Papers?", since="2026-06-01", within_s=60 * 86_400), [POST], "waiting, day 11 of 60 · OpenAI"),
-        (Watch("w", "Papers?", until="2026-06-01", answer=("published", "shipped")), [], "the time is over without published or shipped"),
+        (Watch("w", "Papers?", since="2026-06-01", until="2026-07-31"), [], "waiting, day 11 of 60 as of 12 June · 3 sources looked at"),
+        (Watch("w", "Papers?", since="2026-06-01", within_s=60 * 86_400), [POST], "waiting, day 11 of 60 as of 12 June · OpenAI"),
+        (Watch("w", "Papers?", until="2026-06-01", answer=("published", "shipped")), [], "the time was over before anybody looked"),
         (Watch("w", "Papers?", since="2026-07-01"), [], "asked from 1 Jul"),
     ],
     ids=["answered", "a sign", "none", "waiting until", "waiting within", "the time is over", "not yet asked"],
@@ -45,6 +45,25 @@ def test_the_state_of_a_question_in_words(
 ) -> None:
     watched(db, asked, *events)
     assert state.replace("· ", "") in row_of(path).replace("· ", "")
+
+
+def test_a_time_that_was_watched_to_its_end_is_over_without_an_answer(path: Path, db: sqlite3.Connection) -> None:
+    db.execute("UPDATE sources SET added_at = '2026-05-01T06:00:00Z'")
+    watched(db, Watch("w", "Papers?", until="2026-06-01", answer=("published", "shipped")))
+    assert "the time is over without published or shipped" in row_of(path)
+
+
+def test_a_question_is_not_answered_with_no_before_anybody_looked(path: Path, db: sqlite3.Connection) -> None:
+    db.execute("UPDATE sources SET last_ok_at = NULL")
+    watched(db, Watch("w", "Papers?"))
+    assert "not looked yet" in row_of(path)
+    assert "none as of" not in row_of(path)
+
+
+def test_what_stands_beside_answered_is_the_answer_not_the_newest_sign(path: Path, db: sqlite3.Connection) -> None:
+    watched(db, Watch("w", "Papers?"), PAPER, at="2026-06-09T06:00:00Z")
+    watched(db, Watch("w", "Papers?"), POST, at="2026-06-10T06:00:00Z")
+    assert "answered 9 Jun DeepMind, 3 days ago A paper on drift" in row_of(path).replace("· ", "")
 
 
 def test_rungs_say_in_words_and_by_shape_what_was_seen_and_what_answers(path: Path, db: sqlite3.Connection) -> None:
@@ -61,14 +80,14 @@ def test_why_names_the_proof_the_newest_evidence_and_the_reasons(path: Path, db:
     asked = Watch("w", "Papers?", by=("any",), topics=("drift",), since="2025-06-01", note="Not blogs.")
     watched(db, asked, PAPER, at="2026-06-09T06:00:00Z")
     item, later = id_of(db, "Agents that remember"), "2026-06-10T06:00:00Z"
-    reason = '["by openai: source: the source openai-news is by OpenAI"]'
+    reason = '["by openai (the source declares it)"]'
     db.execute("INSERT INTO watch_events VALUES ('w', ?, 'openai', 'stated', ?, ?, NULL, 0.5, ?, 0)", (item, later, later, reason))
     row = row_of(path)
     assert "answered 9 Jun" in row
-    assert "First answer published by DeepMind, 9 Jun: A paper on drift arxiv.org" in row
-    assert "on Alignment drift (0.41) by DeepMind: signed Example Research a paper" in row
-    assert "Newest evidence stated by OpenAI, 10 Jun: Agents that remember openai.example" in row
-    assert "by OpenAI: the source openai-news is by OpenAI" in row
+    assert "Answer published by DeepMind, 9 Jun: A paper on drift arxiv.org" in row
+    assert "on Alignment drift (0.41) by DeepMind (signed Example Research) a paper" in row
+    assert "Newest sign stated by OpenAI, 10 Jun: Agents that remember openai.example" in row
+    assert "by OpenAI (the source declares it)" in row
     assert "Answered by published; by any lab; on Alignment drift; since 1 June 2025. Not blogs. All 2 events" in row
 
 

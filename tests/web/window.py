@@ -147,6 +147,6 @@ def watched(db: sqlite3.Connection, watch: Watch, *events: tuple[str, str, str],
         watches.sync(db, [*others, watch], NOW)
         for title, lab, rung in events:
             event = Event(
-                watch.id, id_of(db, title), lab, rung, at, 0.9, ("on drift (0.41)", f"by {lab}: author: Example Research", "a paper")
+                watch.id, id_of(db, title), lab, rung, at, 0.9, ("on drift (0.41)", f"by {lab} (signed Example Research)", "a paper")
             )
             watches.save(db, [watch.id], [(event.item, [event])], NOW, quiet=False)
