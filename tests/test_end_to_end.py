@@ -264,9 +264,8 @@ def test_newsletters_and_versions_stand_alone_and_so_does_all_the_rest(week: Wee
     ("watch", "proof", "rung"),
     [
         pytest.param("other-lab-papers", PAPER, "published", id="a lab's paper of the week"),
-        pytest.param("openai-memory", MEMORY, "shipped", id="a product from before the week"),
         pytest.param("rsi-mention", "url:https://anthropic.com/institute/recursive-self-improvement", "stated", id="a mention"),
-        pytest.param("field-feedback-product", MEMORY, "shipped", id="the first of several answers"),
+        pytest.param("field-feedback-product", MEMORY, "stated", id="the first of several answers, from before the week"),
     ],
 )
 def test_a_question_that_is_answered_names_its_proof(week: Week, watch: str, proof: str, rung: str) -> None:
@@ -276,7 +275,7 @@ def test_a_question_that_is_answered_names_its_proof(week: Week, watch: str, pro
     assert (week.key(state.proof.item), state.proof.rung) == (proof, rung)
 
 
-@pytest.mark.parametrize("watch", ["anthropic-paper", "google-memory", "alignment-drift"])
+@pytest.mark.parametrize("watch", ["anthropic-paper", "google-memory", "openai-memory", "alignment-drift"])
 def test_a_question_without_an_answer_is_open(week: Week, watch: str) -> None:
     assert week.state(watch).state == "open"
     assert week.state(watch).proof is None
@@ -292,7 +291,7 @@ def test_the_rungs_of_the_invented_lab_came_on_their_days_and_the_past_came_quie
     assert week.rows(found, "field-feedback-product", "example-lab") == [
         (TUE, "published", 0), (WED, "published", 0), (THU, "stated", 0), (SUN, "shipped", 0),
     ]  # fmt: skip
-    assert week.rows(found, "openai-memory", "openai") == [(MON, "shipped", 1)]
+    assert week.rows(found, "openai-memory", "openai") == [(MON, "stated", 1)], "a sign on the way"
     assert week.one("SELECT count(*) FROM watch_events WHERE reason IN ('', '[]')") == 0
 
 
