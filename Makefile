@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: run demo test serve lint docs model lock clean
+.PHONY: run demo test bench serve lint docs model lock clean
 .DEFAULT_GOAL := run
 
 # -- setting up: exact versions, checked against their hashes ------------------------------------------------------------------
@@ -37,6 +37,9 @@ lint: $(BIN)/.ready-dev ## style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+bench: $(BIN)/.ready-dev ## what it costs: the benchmarks, one after the other (minutes)
+	@for each in startup tagging browse memory; do echo "== $$each"; $(BIN)/python -m benchmarks.$$each || exit 1; done
 
 docs: $(BIN)/.ready-dev ## renew the pages that come from the code
 	@$(BIN)/python docs/build.py && $(BIN)/python docs/model.py

@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "pollers": GROUND,
     "taggers": GROUND,
     "store": GROUND,
-    "poll": GROUND | {"config", "pollers", "store"},
+    "poll": GROUND | {"config", "polite", "pollers", "store"},
     "tag": GROUND | {"config", "taggers", "store"},
     "group": GROUND | {"store"},
     "watch": GROUND | {"config", "store"},

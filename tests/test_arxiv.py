@@ -225,6 +225,15 @@ def test_beyond_what_the_api_gives_of_one_query_nothing_is_asked(small_pages: in
     pages = web.poll(State())
     assert len(web.asked) == 2
     assert pages[-1].last
+    assert [page.problem for page in pages] == [None, "too_many_items"]
+
+
+def test_the_last_page_that_the_api_gives_is_enough_when_it_reaches_the_window_or_the_end(
+    small_pages: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arxiv, "MAX_RESULTS", 48)
+    assert [page.problem for page in Web(48).poll(State())] == [None, None]
+    assert [page.problem for page in Web(600).poll(State(since=Web.changed(46)))] == [None, None]
 
 
 def test_a_refused_page_ends_the_poll_with_its_name(small_pages: int) -> None:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import socket
 import sqlite3
 import subprocess
 import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -97,12 +103,12 @@ def test_a_run_stores_tags_and_says_how_to_browse(home: Path) -> None:
     result = tracker("run", cwd=home)
     assert result.exit_code == 0, result.output
     assert "1 of 1 sources answered; 1 new items, 1 tagged, 1 on topic" in result.output
-    assert "tracker serve" in result.output
+    assert "Browse them: tracker serve\n" in result.output, "no `make serve` where there is no Makefile"
     db = sqlite3.connect(home / "data" / "tracker.db")
     assert db.execute("SELECT count(*) FROM item_topics WHERE topic = 'agent-self-improvement'").fetchone() == (1,)
     assert db.execute("SELECT lab, relation, method FROM item_labs").fetchone() == ("openai", "by", "source")
     assert db.execute("SELECT origin FROM items").fetchone() == ("official",)
-    assert db.execute("SELECT count(*) FROM runs WHERE finished_at IS NOT NULL").fetchone() == (1,)
+    assert db.execute("SELECT count(*) FROM runs WHERE finished_at >= started_at").fetchone() == (1,)
 
 
 def test_cron_hears_nothing_of_a_good_run(home: Path) -> None:
@@ -144,6 +150,9 @@ def test_without_network_every_source_is_named_and_the_exit_code_is_1(tmp_path: 
         pytest.param(("status",), 1, "data/tracker.db does not exist; `tracker run` makes it", id="no database"),
         pytest.param(("serve",), 1, "data/tracker.db does not exist", id="nothing to serve"),
         pytest.param(("status", "--now", "yesterday"), 2, "must be like 2026-06-12", id="a strange present"),
+        pytest.param(("run", "--now", "9999-12-31"), 2, "must lie in the years 1991 to 2200", id="a present at the end of the calendar"),
+        pytest.param(("run", "--now", "0001-01-01"), 2, "must lie in the years 1991 to 2200", id="a present at its beginning"),
+        pytest.param(("status", "--db", "."), 1, ". is a folder", id="a folder for a database"),
         pytest.param(("tag", "--again"), 2, "--again and --since go together", id="again without since"),
         pytest.param(("pol",), 2, "No such command", id="a typo in a command"),
     ],
@@ -171,10 +180,105 @@ def test_two_runs_at_once_the_second_exits_75_and_says_who_holds_the_lock(home: 
     with Tracker(home / "feeds.toml", home / "data" / "tracker.db") as first:
         with transaction(first.db):
             runs.start(first.db, "2026-06-12T06:00:00Z", "0")
+        (home / "data" / "lock.txt").unlink()  # a folder in which it could not be written
         done = process("run", cwd=home)
     assert done.returncode == 75
     assert f"another run is active (process {os.getpid()} on " in done.stderr
     assert "since 2026-06-12T06:00:00Z" in done.stderr
+
+
+@pytest.fixture
+def at_work(home: Path, web: Server) -> Iterator[subprocess.Popen[str]]:
+    """A real `tracker run` in another process, the second on its database, in the midst of its poll; it ends when told to."""
+    assert tracker("run", "--now", "2026-06-11T06:00:00Z", cwd=home).exit_code == 0
+    go_on = threading.Event()
+    web.answers("/feed.xml", lambda exchange: go_on.wait(60) and exchange.answer(200, {}, FEED.replace(b"/a<", b"/b<")))
+    command = [sys.executable, "-m", "tracker", "run", "-q", "--now", "2026-06-12T06:00:00Z"]
+    running = subprocess.Popen(command, cwd=home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while len(web.hits("/feed.xml")) < 2 and running.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert running.poll() is None
+    yield running
+    assert running.poll() is None, "it was at work all the time"
+    go_on.set()
+    out, err = running.communicate(timeout=60)
+    assert (running.returncode, out, err) == (0, "", "")
+
+
+@pytest.mark.parametrize("command", ["run", "poll", "tag", "group"])
+def test_f77_while_a_run_is_at_work_another_process_exits_75_and_names_it(at_work: subprocess.Popen[str], home: Path, command: str) -> None:
+    done = process(command, cwd=home)
+    assert (done.returncode, done.stdout) == (75, "")
+    assert f"another run is active (process {at_work.pid} on " in done.stderr
+    assert "since 2026-06-12T06:00:00Z" in done.stderr
+
+
+def test_while_a_run_is_at_work_the_front_page_answers(at_work: subprocess.Popen[str], home: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    serving = subprocess.Popen(
+        [sys.executable, "-m", "tracker", "serve", "--port", str(port)], cwd=home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert serving.stdout
+        assert f"127.0.0.1:{port}" in serving.stdout.readline()
+        opener, deadline, page = urllib.request.build_opener(urllib.request.ProxyHandler({})), time.monotonic() + 30, None
+        while page is None and time.monotonic() < deadline:  # it says where before it listens
+            with contextlib.suppress(OSError):
+                page = opener.open(f"http://127.0.0.1:{port}/", timeout=30)
+            time.sleep(0.05)
+        assert page is not None
+        assert page.status == 200
+        assert b"Agents that improve themselves from feedback" in page.read()
+    finally:
+        serving.kill()
+        serving.communicate()
+
+
+def test_a_named_source_that_was_told_to_wait_is_named_with_its_time(home: Path, web: Server) -> None:
+    web.serves("/feed.xml", b"slow down", {"Retry-After": "36000"}, 429)
+    tracker("poll", "--now", "2026-06-12T06:00:00Z", cwd=home)
+    told = tracker("poll", "lab", "--now", "2026-06-12T08:00:00Z", cwd=home)
+    assert told.exit_code == 0
+    assert told.output == "  … lab  not asked: its server wants us to wait; asked again in 8 h\n"
+    assert len(web.hits("/feed.xml")) == 1
+
+
+def test_a_source_that_was_cut_short_has_answered_and_is_not_complete(home: Path, web: Server) -> None:
+    cut = FEED.replace(b"</channel></rss>", b"<item><title>Half")
+    web.sends("/feed.xml", b"HTTP/1.1 200 OK\r\nContent-Type: application/rss+xml\r\nContent-Length: 9999\r\n\r\n" + cut)
+    told = tracker("run", cwd=home)
+    assert told.exit_code == 0
+    assert "1 of 1 sources answered; 1 new items" in told.output
+    assert "not complete: lab: truncated" in told.output
+    assert "not answered" not in told.output
+
+
+@pytest.mark.parametrize("since", ["999999d", "99999999999999d", "yesterday"])
+def test_a_span_beyond_the_calendar_is_a_mistake_in_a_sentence(home: Path, since: str) -> None:
+    told = tracker("tag", "--again", "--since", since, cwd=home)
+    assert (told.exit_code, "--since must be like 90d" in told.output) == (2, True)
+
+
+def test_paths_are_quoted_so_that_the_line_can_be_pasted(home: Path) -> None:
+    told = tracker("run", "--db", "my data/tracker.db", cwd=home).output
+    assert "Browse them: tracker serve --db 'my data/tracker.db'\n" in told
+    (home / "Makefile").write_text("")
+    assert "Browse them: tracker serve   (or `make serve`)\n" in tracker("run", cwd=home).output
+
+
+def test_a_terminal_without_our_letters_gets_a_question_mark(home: Path) -> None:
+    config = home / "feeds.toml"
+    config.write_text(config.read_text() + '[watches.w]\nquestion = "Œuvre → 東京?"\nby = ["openai"]\nphrases = ["agent*"]\n')
+    tracker("run", cwd=home)
+    for encoding in ("cp1252", "latin-1"):
+        done = subprocess.run(
+            [sys.executable, "-m", "tracker", "watch"],
+            cwd=home, env=os.environ | {"PYTHONIOENCODING": encoding}, capture_output=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert b"uvre ? ??" in done.stdout
 
 
 def test_feeds_check_shows_what_was_understood_and_stores_nothing(home: Path) -> None:
@@ -184,21 +288,33 @@ def test_feeds_check_shows_what_was_understood_and_stores_nothing(home: Path) ->
     assert not (home / "data" / "tracker.db").exists()
 
 
+# A quiet run in a fresh interpreter, with a trigger on every table that notes each row written; FTS tables follow those.
+QUIET = """import datetime, sys
+from tracker.pollers import worker
+from tracker.run import Tracker
+started = []
+real = worker._start
+worker._start = lambda: started.append(1) or real()
+with Tracker("feeds.toml", "data/tracker.db", now=datetime.datetime.fromisoformat("2026-06-13T06:00:00+00:00")) as t:
+    tables = [r[0] for r in t.db.execute(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '%fts%' AND name NOT LIKE 'sqlite%'")]
+    assert {"items", "texts", "sightings", "links", "item_keys", "pending", "revisions", "item_topics"} <= set(tables), tables
+    t.db.execute("CREATE TEMP TABLE written(name)")
+    for table in tables:
+        for act in ("INSERT", "UPDATE", "DELETE"):
+            t.db.execute(
+                f"CREATE TEMP TRIGGER {table}_{act} AFTER {act} ON {table} BEGIN INSERT INTO written VALUES ('{table}'); END")
+    summary = t.run()
+    written = sorted({r[0] for r in t.db.execute("SELECT name FROM written")})
+print([p.outcome for p in summary.polls], len(started), written)
+print([name for name in ("numpy", "sklearn", "scipy", "feedparser", "sqlite_utils", "arxiv") if name in sys.modules])
+print("tracker.taggers.topics" in sys.modules)"""
+
+
 def test_a_quiet_run_parses_nothing_imports_nothing_heavy_and_writes_no_item(home: Path) -> None:
     tracker("run", "--now", "2026-06-12T06:00:00Z", cwd=home)
-    code = """import sqlite3, sys
-written = []
-from tracker import store
-from tracker.run import Tracker
-with Tracker("feeds.toml", "data/tracker.db", now=__import__("datetime").datetime.fromisoformat("2026-06-13T06:00:00+00:00")) as t:
-    t.db.set_trace_callback(written.append)
-    summary = t.run()
-assert [p.outcome for p in summary.polls] == ["unchanged"], summary
-writes = [s for s in written if s.lstrip().upper().startswith(("INSERT", "UPDATE", "DELETE")) and "item" in s.lower().split("(")[0]]
-print([name for name in ("numpy", "sklearn", "scipy", "feedparser", "sqlite_utils", "arxiv") if name in sys.modules], writes)
-print("tracker.taggers.topics" in sys.modules)"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=home, check=False)
-    assert done.stdout == "[] []\nFalse\n", done.stdout + done.stderr
+    done = subprocess.run([sys.executable, "-c", QUIET], capture_output=True, text=True, cwd=home, check=False)
+    assert done.stdout == "['unchanged'] 0 ['polls', 'runs', 'sources']\n[]\nFalse\n", done.stdout + done.stderr
 
 
 def test_from_python_items_are_found_by_topic_and_lab(home: Path) -> None:

@@ -367,3 +367,23 @@ def test_a_page_and_its_mirror_are_two_sources_of_one_lab(shipped: config.Config
 
 def test_every_shipped_topic_says_what_it_is(shipped: config.Config) -> None:
     assert all(topic.title and topic.description and topic.include for topic in shipped.topics)
+
+
+@pytest.mark.parametrize(
+    "address", ["a@x..org", "a@[x", "a@[127.0.0.1]", "a..b@x.org", "a.@x.org", "a@x.org.", "a@x.org(c)", "a b@x.org", "x.org"]
+)
+@pytest.mark.parametrize("key", ["to", "sender"])
+def test_an_address_that_no_mail_can_carry_is_refused_with_its_line(tmp_path: Path, address: str, key: str) -> None:
+    facts = {"to": '["you@example.org"]', "sender": '"me@example.org"'} | {key: f'["{address}"]' if key == "to" else f'"{address}"'}
+    error = mistake(
+        tmp_path, GOOD + "".join(f"{name} = {value}\n" for name, value in [("[digests.d]\nto", facts["to"]), ("sender", facts["sender"])])
+    )
+    assert f'"{address}" is not a mail address' in str(error)
+    lines = (tmp_path / "feeds.toml").read_text().splitlines()
+    assert lines[error.line - 1].startswith(key)
+
+
+@pytest.mark.parametrize("address", ["you@example.org", "first.last+tag@mail.example.org", "root@localhost", "a@bücher.example"])
+def test_an_address_that_a_mail_can_carry_is_taken(tmp_path: Path, address: str) -> None:
+    loaded = load(tmp_path, GOOD + f'[digests.d]\nto = ["{address}"]\n')
+    assert loaded.digests[0].to == (address,)

@@ -6,7 +6,7 @@ import email
 import email.policy
 import re
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
@@ -91,7 +91,7 @@ class World:
         return item, joined
 
     def event(self, item: int, rung: str, *, lab: str = "example-lab", quiet: bool = False, watch: str = "paper") -> None:
-        event = Event(watch, item, lab, rung, iso(self.now), 0.9, ("on learning (0.90)", f"by {lab}: source: theirs", "a paper"))
+        event = Event(watch, item, lab, rung, iso(self.now), 0.9, ("on learning (0.90)", f"by {lab} (the source declares it)", "a paper"))
         with store.transaction(self.db):
             watches.save(self.db, [watch], [(item, [event])], iso(self.now), quiet=quiet)
 
@@ -322,6 +322,41 @@ def test_what_was_there_before_moves_no_question_but_is_known(world: World, quie
     assert "→" not in world.digests[-1]["text"]
 
 
+def test_a_plan_added_or_renamed_later_tells_no_move_from_before_it_began(world: World) -> None:
+    item, _ = world.post("A paper of long ago", source=LAB)
+    world.event(item, "published")
+    world.mail()
+    settle(world)
+    world.config = configured(replace(PLAN, name="renamed"))
+    world.mail(60 * DAY)
+    assert "→" not in world.digests[-1]["text"]
+    assert [tuple(row) for row in world.db.execute("SELECT watch, rung FROM digest_watches WHERE digest = 3")] == [("paper", "published")]
+    settle(world)
+    world.event(world.post("They ship it", source=LAB)[0], "shipped")
+    world.mail()
+    assert "published → shipped" in world.digests[-1]["text"]
+
+
+def test_mail_turned_on_after_months_tells_no_move_of_those_months(db: sqlite3.Connection) -> None:
+    world = World(db).run()
+    world.event(world.post("A paper of long ago", source=LAB)[0], "published")
+    world.run(after=85 * DAY)
+    world.event(world.post("They ship it", source=LAB)[0], "shipped")
+    world.mail(5 * DAY)
+    assert re.findall(r".*→.*", world.digests[-1]["text"]) == [" * published → shipped, a sign on the way"]
+
+
+def test_labs_have_their_names_in_the_reason_of_a_move(world: World) -> None:
+    item, _ = world.post("A paper", source=LAB)
+    world.event(item, "published")
+    with store.transaction(world.db):
+        said = '["on learning (0.90)", "by example-lab (parent of other-lab)", "presents a paper: arxiv:2606.01234"]'
+        world.db.execute("UPDATE watch_events SET reason = ?", (said,))
+    world.mail()
+    text = " ".join(world.digests[-1]["text"].split())
+    assert "Why: on Online learning (0.90); by Example Lab (parent of Other Lab); presents a paper: arxiv:2606.01234" in text
+
+
 def test_where_the_first_of_each_lab_counts_each_lab_moves_it(db: sqlite3.Connection) -> None:
     watch = replace(QUESTION, first_per="lab", by=("any",))
     world = World(db, configured(watches=(watch,))).run()
@@ -383,17 +418,69 @@ def test_without_network_no_digest_and_the_next_one_says_what_was_missed(world: 
     world.run("lab", "press", "arxiv", after=DAY)
     (held,) = digest.digest(world.db, world.config, now=world.now)
     assert (held.status, len(world.digests)) == ("held", 1)
-    assert "no source answered in the last run" in (held.error or "")
+    assert held.error == (
+        "No source answered in the last run, so no digest is written: it could not know what it leaves out. The next one says so."
+    )
     world.mail(6 * HOUR)
     assert "No source answered on 13 June 06:00 (3 asked); what appeared then was looked for on 13 June 12:00." in " ".join(
         world.digests[-1]["text"].split()
     )
 
 
+def test_an_outage_that_is_not_over_says_what_is_looked_for_later() -> None:
+    health = Health(3, 3, outages=((iso(NOW - HOUR), 3, None),))
+    text = compose(Matter(PLAN, (iso(NOW - DAY), iso(NOW)), health=health)).text
+    assert "No source answered on 12 June 05:00 (3 asked); what appeared then is looked for at the next run." in " ".join(text.split())
+
+
 def test_a_day_on_which_nothing_was_asked_claims_nothing(world: World) -> None:
     (held,) = digest.digest(world.db, world.config, now=world.now + DAY)
-    assert held.status == "held"
+    assert (held.status, held.error) == (
+        "held", "No source was asked since the last digest, so no digest is written: it could not know what it leaves out.",
+    )  # fmt: skip
     assert len(world.digests) == 1
+
+
+def poll_alone(world: World, source: str, *, ok: bool = False) -> None:
+    """One source is asked, as `tracker poll` does, or a run at an hour at which no other is due."""
+    world.now += HOUR
+    polled = Polled(source, "nothing new" if ok else "connection", 0.1, 100, 0, error=None if ok else "connection: no route")
+    with store.transaction(world.db):
+        sources.record(world.db, polled, run=None, now=iso(world.now), status=200, next_poll_at=iso(world.now))
+
+
+def test_one_source_that_fails_alone_at_the_end_holds_nothing_back(world: World) -> None:
+    world.post("News")
+    world.run(after=DAY)
+    poll_alone(world, "press")
+    (sent,) = digest.digest(world.db, world.config, now=world.now, send=False)
+    assert sent.status == "prepared"
+    assert "3 of 3 sources answered" in world.digests[-1]["text"]
+    assert "No source answered" not in world.digests[-1]["text"]
+
+
+def test_when_each_source_failed_in_its_own_hour_the_reason_is_true(world: World) -> None:
+    for source in ("lab", "press", "arxiv"):
+        poll_alone(world, source)
+    world.now = NOW + DAY
+    (held,) = digest.digest(world.db, world.config, now=world.now)
+    assert (held.status, held.error) == (
+        "held", "No source answered since the last digest, so no digest is written: it could not know what it leaves out.",
+    )  # fmt: skip
+
+
+def test_a_preview_of_what_would_be_held_says_so_and_claims_nothing(world: World) -> None:
+    world.run("lab", "press", "arxiv", after=DAY)
+    quiet = digest.preview(world.db, world.config, world.now)
+    (held,) = digest.digest(world.db, world.config, now=world.now)
+    assert f"Held for now. {held.error}" in " ".join(quiet.text.split())
+    assert "othing new" not in quiet.text + quiet.subject + quiet.html
+    assert quiet.subject == "Self-improving agents, Sat 13 Jun: held, 0 of 3 sources answered"
+    world.post("News")
+    loud = " ".join(digest.preview(world.db, world.config, world.now).text.split())
+    assert f"Held for now. {held.error} What there is to tell: 1 new story." in loud
+    world.mail(HOUR)
+    assert "Held" not in world.digests[-1]["text"]
 
 
 def test_the_foot_says_what_waits_and_which_model_speaks(world: World) -> None:
@@ -542,6 +629,121 @@ def test_who_was_left_over_is_remembered_while_the_server_is_down(db: sqlite3.Co
     sink.problem, sink.outcome = None, Outcome()
     list(digest.digest(db, world.config, now=world.now + 2 * HOUR))
     assert [mail.to for mail in sink.mails] == [("one@example.org", "two@example.org"), ("two@example.org",)]
+
+
+def test_who_is_put_off_for_days_holds_back_nobody_else(db: sqlite3.Connection, sink: Sink) -> None:
+    plan = replace(PLAN, to=("one@example.org", "two@example.org"))
+    world = World(db, configured(plan)).run()
+    sink.outcome = Outcome(deferred={"two@example.org": "452 mailbox full"})
+    for day in range(6):
+        world.post(f"News {day}")
+        world.mail(send=True)
+    assert len({mail.text for mail in sink.mails if mail.to == plan.to}) == 6
+    assert all(mail.to == ("two@example.org",) for mail in sink.mails if mail.to != plan.to)
+
+
+def test_who_is_put_off_for_a_week_is_given_up(db: sqlite3.Connection, sink: Sink) -> None:
+    world = World(db, configured(replace(PLAN, to=("one@example.org", "two@example.org")))).run()
+    put_off = Outcome(deferred={"two@example.org": "452 mailbox full"})
+    sink.outcome = put_off
+    world.mail(send=True)
+    sink.problem = MailError("took the mail for nobody: 452 mailbox full", put_off)  # as smtp says it of him alone
+    for _ in range(9):
+        world.now += DAY
+        list(digest.digest(db, replace(world.config, digests=(replace(world.config.digests[0], at="weekly"),)), now=world.now))
+    row = world.digests[0]
+    assert (row["status"], row["error"]) == ("sent", "refused two@example.org: given up after 7 days: 452 mailbox full")
+    assert row["tries"] == 8
+
+
+def test_who_was_left_over_and_refuses_for_good_is_not_asked_again(db: sqlite3.Connection, sink: Sink) -> None:
+    world = World(db, configured(replace(PLAN, to=("one@example.org", "two@example.org")))).run()
+    sink.outcome = Outcome(deferred={"two@example.org": "450 later"})
+    list(digest.digest(db, world.config, now=world.now))
+    sink.problem = MailError("took the mail for nobody: 550 no", Outcome({"two@example.org": "550 no"}))
+    (sent,) = digest.digest(db, world.config, now=world.now + HOUR)
+    assert (sent.status, sent.error) == ("sent", "refused two@example.org: 550 no")
+
+
+def test_a_mail_that_cannot_be_made_stops_neither_the_run_nor_the_plans_after_it(
+    db: sqlite3.Connection, sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(db, configured(replace(PLAN, name="broken"), PLAN)).run()
+
+    def breaks(mail: Mail, options: Mapping[str, object]) -> Outcome:
+        if mail.name == "broken":
+            raise AttributeError("no attribute 'all_defects'")
+        return Outcome()
+
+    monkeypatch.setattr(sink, "send", breaks)
+    broken, sent = digest.digest(db, world.config, now=world.now)
+    assert (broken.status, sent.status) == ("prepared", "sent")
+    assert (world.digests[0]["status"], world.digests[0]["error"]) == ("prepared", broken.error)
+    assert "(AttributeError); this is a fault of the tracker" in str(broken.error)
+
+
+def test_an_unsent_digest_of_a_plan_that_is_gone_says_so_once_and_is_not_sent(world: World, sink: Sink) -> None:
+    sink.problem = MailError("down")
+    world.mail(send=True)
+    sink.problem, before = None, world.config
+    world.config = configured(replace(PLAN, name="morning"))
+    sent, gone = world.mail(send=True)
+    assert (sent.name, sent.status) == ("morning", "sent")
+    assert (gone.name, gone.status) == ("daily", "held")
+    row = world.digests[1]
+    assert (row["status"], row["error"]) == ("prepared", "down\nthere is no [digests.daily] in feeds.toml, so it is not sent")
+    assert [sent.name for sent in world.mail(send=True)] == ["morning"]
+    world.config = before
+    assert world.mail(send=True)[0].status == "sent"
+    assert (world.digests[1]["status"], world.digests[1]["error"]) == ("sent", None)
+
+
+# -- clocks that run ahead ------------------------------------------------------------------------------
+
+
+def test_a_run_ahead_of_time_without_network_holds_nothing_back_later(world: World) -> None:
+    world.run("lab", "press", "arxiv", after=365 * DAY)
+    world.now = NOW + DAY
+    world.post("News")
+    (sent,) = world.mail(HOUR)
+    assert sent.status == "prepared"
+    assert "3 of 3 sources answered since 12 June 06:00." in " ".join(world.digests[-1]["text"].split())
+    assert "No source answered" not in world.digests[-1]["text"]
+
+
+def test_a_digest_left_over_from_a_run_ahead_of_time_is_sent_and_holds_nothing_back(world: World, sink: Sink) -> None:
+    sink.problem = MailError("down")
+    world.mail(365 * DAY, send=True)
+    sink.problem = None
+    world.now = NOW + DAY
+    item, _ = world.post("News")
+    assert [sent.status for sent in world.mail(HOUR, send=True)] == ["sent", "sent"]
+    assert world.told(item) == ["confident"]
+
+
+def test_a_digest_left_over_from_a_run_ahead_of_time_holds_nothing_back_while_the_server_is_down(world: World, sink: Sink) -> None:
+    sink.problem = MailError("down")
+    world.mail(365 * DAY, send=True)
+    world.now = NOW + DAY
+    item, _ = world.post("News")
+    world.mail(HOUR, send=True)
+    assert world.told(item) == ["confident"]
+
+
+def test_a_first_run_ahead_of_time_leaves_nothing_out_for_ever(db: sqlite3.Connection) -> None:
+    world = World(db)
+    world.run(after=3650 * DAY)
+    list(digest.digest(db, world.config, now=world.now, send=False))
+    settle(world)
+    world.now = NOW
+    told = []
+    for day in range(3):
+        told.append(world.post(f"News {day}", source=LAB)[0])
+        world.event(told[-1], ("reported", "stated", "published")[day])
+        world.mail()
+        settle(world)
+        assert "→" in world.digests[-1]["text"]
+    assert [world.told(item) for item in told] == [["watches"]] * 3
 
 
 def test_what_a_digest_tells_is_stored_with_it_or_not_at_all(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -766,14 +968,78 @@ def written(world: World) -> None:
     settle(world)
 
 
-def test_the_ledger_is_read_from_the_items_of_the_last_months(world: World) -> None:
+# -- what it costs --------------------------------------------------------------------------------------
+
+
+def plans(db: sqlite3.Connection, act: Callable[[], object]) -> list[list[str]]:
+    """The steps of SQLite's plan for each statement that ``act`` runs."""
     asked: list[str] = []
-    world.db.set_trace_callback(asked.append)
-    digests.due(world.db, "daily", iso(NOW), iso(NOW)[:10])
-    digests.told(world.db, "daily", [1])
-    world.db.set_trace_callback(None)
-    due, told = ([row["detail"] for row in world.db.execute(f"EXPLAIN QUERY PLAN {sql}")] for sql in asked[:2])
+    db.set_trace_callback(asked.append)
+    try:
+        act()
+    finally:
+        db.set_trace_callback(None)
+    return [[row["detail"] for row in db.execute(f"EXPLAIN QUERY PLAN {sql}")] for sql in dict.fromkeys(asked)]
+
+
+STATEMENTS: dict[str, Callable[[sqlite3.Connection], object]] = {
+    "what is due": lambda db: digests.due(db, "daily", iso(NOW), iso(NOW)[:10]),
+    "what was told": lambda db: digests.told(db, "daily", [1]),
+    "the rungs told": lambda db: digests.told_watches(db, "daily"),
+    "the items of stories": lambda db: digests.lines(db, [1], [1]),
+    "the signs that could be news": lambda db: digests.signs(db, [("paper", 1, "example-lab")], iso(NOW)),
+    "the health of the sources": lambda db: digests.health(db, iso(NOW - DAY), iso(NOW)),
+    "what is not sent": lambda db: digests.unsent(db, "daily"),
+    "what is not sent of plans that are gone": lambda db: digests.orphans(db, ["daily"], "x"),
+    "where it began": lambda db: digests.baseline(db, "daily", iso(NOW)),
+    "the periods": lambda db: (digests.period_tos(db, "daily"), digests.period_froms(db, "daily")),
+}
+# What is read from end to end has some hundred rows for ever (sources), is empty after a good run (pending), is what we ask with
+# (JSON), is left after the first rows (newest first), or has a row a mail, of which only the first columns are read (digests).
+READ_WHOLE = re.compile(r"SCAN (?:(?:sources|pending|json_each|wanted|item_topics|polls|runs)\b|digests$)")
+
+
+@pytest.mark.parametrize("analysed", [False, True], ids=["without statistics", "with statistics"])
+@pytest.mark.parametrize("act", STATEMENTS.values(), ids=STATEMENTS)
+def test_no_statement_reads_the_archive(world: World, act: Callable[[sqlite3.Connection], object], analysed: bool) -> None:
+    for _ in range(5):
+        world.event(world.post("News", source=LAB)[0], "published")
+        world.mail()
+        settle(world)
+    if analysed:
+        world.db.execute("ANALYZE")
+    found = plans(world.db, lambda: act(world.db))
+    assert found
+    assert [step for steps in found for step in steps if step.startswith("SCAN") and not READ_WHOLE.match(step)] == []
+
+
+def test_what_is_read_newest_first_is_not_sorted(world: World) -> None:
+    found = plans(world.db, lambda: digests.health(world.db, iso(NOW - DAY), iso(NOW)))
+    for table in ("item_topics", "polls", "runs"):
+        (steps,) = [steps for steps in found if any(step.startswith(f"SCAN {table}") for step in steps)]
+        assert steps == [f"SCAN {table}"]
+    assert [steps for steps in found if "SEARCH polls USING INDEX polls_at (at>? AND at<?)" in steps]
+
+
+def test_the_signs_of_a_settled_board_are_not_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(20):
+        world.event(world.post(f"Paper {number}", source=LAB)[0], "published")
+    written(world)
+    world.event(world.post("They ship it", source=LAB)[0], "shipped")
+    real, read = digests.signs, []
+    monkeypatch.setattr(digests, "signs", lambda *given: read.append(real(*given)) or read[-1])
+    written(world)
+    written(world)
+    assert [[sign.rung for sign in signs] for signs in read] == [["shipped"], []]
+
+
+def test_the_ledger_is_read_from_the_items_of_the_last_months(world: World) -> None:
+    (due,) = plans(world.db, lambda: digests.due(world.db, "daily", iso(NOW), iso(NOW)[:10]))
+    (told,) = plans(world.db, lambda: digests.told(world.db, "daily", [1]))
+    unsent = plans(world.db, lambda: (digests.unsent(world.db, "daily"), digests.orphans(world.db, ["daily"], "x")))
+    (events, *_) = plans(world.db, lambda: digests.signs(world.db, [("paper", 1, "example-lab")], iso(NOW)))
     assert due[0] == "SEARCH items USING INTEGER PRIMARY KEY (rowid>?)"
     assert due[2].startswith("SEARCH digest_items USING COVERING INDEX digest_items_item (item=?")
     assert told[0].startswith("SEARCH story_items USING COVERING INDEX story_items_story")
-    assert not [step for step in (*due, *told) if step.startswith("SCAN") and "json_each" not in step]
+    assert "SEARCH watch_events USING PRIMARY KEY (watch=? AND item=? AND lab=?)" in events
+    assert [steps[0] for steps in unsent] == ["SEARCH digests USING INDEX digests_status (status=?)"] * 2

@@ -234,3 +234,12 @@ def test_every_error_of_a_source_ends_in_something_to_do_or_says_that_there_is_n
     assert advice.startswith(("nothing: ", "`tracker ")) or any(
         verb in advice for verb in ("check", "set", "look", "remove", "use", "open", "tell", "write")
     )
+
+
+@pytest.mark.parametrize(("stage", "command"), [("tag", "tracker tag"), ("group", "tracker group"), ("watch", "tracker run")])
+def test_what_waits_is_sent_to_the_command_that_does_it(healthy: sqlite3.Connection, check: Check, stage: str, command: str) -> None:
+    with store.transaction(healthy):
+        _waits(healthy)
+        healthy.execute("UPDATE pending SET stage = ?", (stage,))
+    (finding,) = check(healthy)
+    assert f"`{command}` does them now" in finding.say

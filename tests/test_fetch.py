@@ -307,7 +307,6 @@ def test_S27_netrc_is_not_read(web: Server, fetcher: Fetcher, monkeypatch: pytes
     monkeypatch.setattr(net, "is_public", lambda _: True)
     web.serves("/feed")
     fetcher.get(Request(web.url("/feed")))
-    fetcher.session.get(web.url("/feed"))
     assert all("authorization" not in seen.headers for seen in web.requests)
 
 
@@ -655,12 +654,6 @@ def test_S25_trust_does_not_stick_to_a_connection(web: Server, fetcher: Fetcher,
     assert len(web.requests) == 1
 
 
-def test_S25_a_session_trusts_nobody(web: Server, fetcher: Fetcher) -> None:
-    web.serves("/feed")
-    assert failure(lambda: fetcher.session.get(web.url("/feed"))).name == "blocked_address"
-    assert web.connections == 0
-
-
 def test_S26_the_address_is_looked_up_once(web: Server, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch) -> None:
     """DNS rebinding: a name that is public when asked first and loopback when asked again."""
     answers = iter(["192.0.2.1", "127.0.0.1"])
@@ -976,20 +969,3 @@ def test_two_hosts_that_redirect_to_each_other_do_not_block_each_other(web: Serv
         for thread in threads:
             thread.join(HANG_S)
     assert bodies == [FEED] * 20
-
-
-# --- the session --------------------------------------------------------------------------------------------------------------------
-
-
-def test_a_session_is_the_fetcher_in_the_clothes_of_requests(web: Server, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(net, "is_public", lambda _: True)
-    web.redirects("/old", "/feed")
-    web.serves("/feed", gzip.compress(FEED), {"Content-Encoding": "gzip", "Content-Type": "application/atom+xml; charset=utf-8"})
-    reply = fetcher.session.get(web.url("/old"), headers={"user-agent": "somebody else"}, verify=False)
-    assert (reply.status_code, reply.content, reply.url) == (200, FEED, web.url("/feed"))
-    assert reply.headers["Content-Type"].startswith("application/atom+xml")
-    assert web.requests[0].headers["user-agent"].startswith("tracker/")
-    web.fails("/cut", "cut_body")
-    assert failure(lambda: fetcher.session.get(web.url("/cut"))).name == "truncated"
-    with pytest.raises(ValueError, match="only GET"):
-        fetcher.session.post(web.url("/feed"), data=b"x")

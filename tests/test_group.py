@@ -69,6 +69,63 @@ def test_what_joins_two_items(one: Item, other: Item, link: str, joined: bool) -
     assert decision.evidence
 
 
+@pytest.mark.parametrize(
+    "title",
+    [
+        "AI Agents Weekly",
+        "AI weekly: what happened",
+        "The Weekly Digest",
+        "Weekly round-up of agents",
+        "AI Weekly #12",
+        "The agents newsletter",
+        "Newsletter: June",
+        "Import AI 512: agents and jobs",
+        "TLDR AI 2026-06-12",
+        "The Batch: what agents learn",
+        "Agents, issue #12",
+        "Elevated errors on the API",
+        "Errors on the console",
+        "Degraded performance of agents",
+        "v2.1.44",
+        "2.1.44-beta.1",
+        "Version 2.1",
+        "claude-code 2.1.3",
+        "claude-code@2.1",
+    ],
+)
+def test_what_lists_many_developments_stands_alone(title: str) -> None:
+    assert group.stands_alone(item(1, title))
+
+
+@pytest.mark.parametrize(
+    ("title", "url"),
+    [
+        pytest.param("Weekly active users of a chat bot reach a billion", "https://x.example/weekly-active-users", id="weekly users"),
+        pytest.param("The lab will hire thousands, newsletter says", "https://newsletter.x.example/p/1", id="a newsletter as witness"),
+        pytest.param("Learning from errors on the job", None, id="errors to learn from"),
+        pytest.param("GPT-5.5", None, id="a model"),
+        pytest.param("DeepSeek-V3.1", None, id="a model with a v"),
+        pytest.param("Lab buys a chip maker", "https://x.example/news/releases/2026/06/lab-buys", id="a press release"),
+        pytest.param("Lab buys a chip maker", "https://x.example/press/release/lab-buys", id="one press release"),
+    ],
+)
+def test_what_only_sounds_like_a_list_may_be_joined(title: str, url: str | None) -> None:
+    assert group.stands_alone(item(1, title, url=url)) == ""
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://github.com/x/y/releases/tag/v1",
+        "https://github.com/x/y/releases",
+        "https://x.example/changelog#june",
+        "https://x.example/weekly/12",
+    ],
+)
+def test_an_address_of_lists_stands_alone(url: str) -> None:
+    assert group.stands_alone(item(1, "Agents that learn on the job", url=url))
+
+
 def test_one_bridge_does_not_join_a_story_of_many() -> None:
     title = "Agents that learn on the job"
     alike = Candidate(item(1, title), 7, story_size=3)
@@ -183,3 +240,82 @@ def test_what_lies_more_than_two_weeks_apart_is_never_looked_at(db: sqlite3.Conn
         tags.save(db, waiting, [], [], tags.Signals("official"), registry="r", now="2026-07-20T09:00:00Z", done=True)
     (result,) = group.group(db, now=datetime(2026, 7, 20, 10, tzinfo=UTC))
     assert result.joined == 0
+
+
+# -- what is looked at ------------------------------------------------------------------------------
+
+
+def grouped(db: sqlite3.Connection, source: Source, *entries: Entry) -> None:
+    """Entries of one document, stored, tagged by nobody and grouped."""
+    with transaction(db):
+        sources.sync(db, [LAB, ARXIV, PRESS], "2026-06-01T00:00:00Z")
+        items.save(db, source, entries, now="2026-06-12T06:00:00Z", first=False, old_before=None)
+        new = "SELECT 'group', id, first_seen_at FROM items WHERE id NOT IN (SELECT item FROM story_items)"
+        db.execute(f"INSERT INTO pending(stage, item, due_at) {new}")
+    list(group.group(db, now=NOW))
+
+
+def stories_of(db: sqlite3.Connection, title: str) -> list[int]:
+    """The stories of the items with a title that begins so."""
+    return [
+        row[0] for row in db.execute("SELECT DISTINCT story FROM story_items JOIN items ON id = item WHERE title LIKE ?", (f"{title}%",))
+    ]
+
+
+def letters(n: int) -> str:
+    return chr(97 + n % 26) + chr(97 + n // 26)
+
+
+def test_a_paper_that_many_link_to_meets_the_labs_own_post(db: sqlite3.Connection) -> None:
+    day, link = "2026-06-11T08:00:00Z", ("arxiv:2606.01234",)
+    press = [Entry(f"Roundabout {letters(n)}", f"https://press.example.org/{n}", published_at=day, links=link) for n in range(80)]
+    grouped(db, PRESS, *press)
+    grouped(db, LAB, Entry("Agents that learn skills at work", "https://lab.example.org/x", published_at=day, links=link))
+    paper = Entry("Agents that learn skills at work: outcomes", "https://arxiv.org/abs/2606.01234", published_at=day, own_key=link[0])
+    grouped(db, ARXIV, paper)
+    assert len(stories_of(db, "Agents")) == 1
+
+
+def test_a_post_that_links_to_many_meets_what_is_nearest_in_time(db: sqlite3.Connection) -> None:
+    def paper(n: int, day: int) -> Entry:
+        title = "Agents that learn skills at work" if day == 11 else f"Other matters {letters(n)}"
+        key = f"2606.{n:05}"
+        return Entry(title, f"https://arxiv.org/abs/{key}", published_at=f"2026-06-{day:02}T08:00:00Z", own_key=f"arxiv:{key}")
+
+    grouped(db, ARXIV, paper(80, 11), *[paper(n, 2) for n in range(80)])
+    links = tuple(f"arxiv:2606.{n:05}" for n in range(81))
+    grouped(db, LAB, Entry("Our agents learn skills", "https://lab.example.org/x", published_at="2026-06-12T08:00:00Z", links=links))
+    assert len(stories_of(db, "Agents") + stories_of(db, "Our agents")) == 2
+    assert len({*stories_of(db, "Agents"), *stories_of(db, "Our agents")}) == 1
+
+
+def test_a_title_that_stands_in_many_others_meets_its_twin(db: sqlite3.Connection) -> None:
+    day, title = "2026-06-11T08:00:00Z", "Large language models"
+    others = [Entry(f"{title}, part {letters(n)} of many", f"https://press.example.org/{n}", published_at=day) for n in range(80)]
+    grouped(db, PRESS, *others)
+    grouped(db, PRESS, Entry(title, "https://press.example.org/z", published_at=day))
+    grouped(db, LAB, Entry("Large Language Models!", "https://lab.example.org/z", published_at=day))
+    assert db.execute("SELECT max(items) FROM stories").fetchone()[0] == 2
+
+
+def test_titles_that_name_nothing_are_not_looked_for(db: sqlite3.Connection) -> None:
+    asked: list[str] = []
+    db.set_trace_callback(asked.append)
+    grouped(
+        db, PRESS, Entry("Announcements", "https://press.example.org/1"), Entry("Release notes of a tool", "https://press.example.org/2")
+    )
+    assert not any("MATCH" in sql for sql in asked)
+    grouped(db, PRESS, Entry("Agents that learn on the job", "https://press.example.org/3"))
+    assert any("MATCH" in sql for sql in asked)
+
+
+def test_texts_are_not_read(db: sqlite3.Connection) -> None:
+    """8,000 waiting items of 20 kB each are 218 MB."""
+    asked: list[str] = []
+    with transaction(db):
+        sources.sync(db, [PRESS], "2026-06-01T00:00:00Z")
+        items.save(db, PRESS, [WEEK[2][1], WEEK[3][1]], now="2026-06-12T06:00:00Z", first=False, old_before=None)
+        db.execute("UPDATE pending SET stage = 'group', due_at = '2027-01-01T00:00:00Z'")
+    db.set_trace_callback(asked.append)
+    assert len(list(group.group(db, now=NOW))) == 2, "nor does what was queued while the clock was ahead wait for it"
+    assert not any("body" in sql for sql in asked)

@@ -149,10 +149,39 @@ def test_a_mail_is_always_the_same_bytes() -> None:
     assert notifiers.message(MAIL, "one@example.org").as_bytes() == notifiers.message(MAIL, "one@example.org").as_bytes()
 
 
-def test_without_a_page_there_is_no_one_click() -> None:
-    letter = notifiers.message(MAIL, "one@example.org")
-    assert letter["List-Unsubscribe"] == "<mailto:you@example.org?subject=unsubscribe%20daily>"
+def test_a_mail_is_stopped_by_writing_to_the_contact() -> None:
+    letter = notifiers.message(replace(MAIL, contact="you+news@example.org"), "one@example.org")
+    assert letter["List-Unsubscribe"] == "<mailto:you+news@example.org?subject=unsubscribe%20daily>"
     assert letter["List-Unsubscribe-Post"] is None
+
+
+# What the pattern of the configuration once let pass, and the standard library does not: by errors of four kinds.
+WRONG = (
+    "foo@", "@x", "a..b@x.org", "a@x..org", "a@x.org.", "jürgen@example.org", "a@münchen.de",
+    "a:b@x", "a[b@x", "a\\b@x.org", "a@[x", "(x)@y",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+@pytest.mark.parametrize("field", ["sender", "to"])
+def test_a_wrong_address_is_told_in_a_sentence(wrong: str, field: str) -> None:
+    mail = replace(MAIL, sender=wrong) if field == "sender" else MAIL
+    with pytest.raises(MailError) as caught:
+        notifiers.message(mail, wrong if field == "to" else "one@example.org")
+    assert str(caught.value) == f'"{wrong}" is not a mail address; correct [digests.daily] in feeds.toml'
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_wrong_address_stops_nobody_else(serve: Callable[..., Handler], wrong: str, tmp_path: Path) -> None:
+    sink, mail = serve(), replace(MAIL, to=(wrong, "one@example.org"))
+    refused = {wrong: f'"{wrong}" is not a mail address; correct [digests.daily] in feeds.toml'}
+    assert send(mail) == file.send(mail, {"folder": str(tmp_path / "out")}) == Outcome(refused)
+    assert [to for to, _ in sink.taken] == ["one@example.org"]
+    assert len(list((tmp_path / "out").iterdir())) == 1
+    with pytest.raises(MailError, match="is not a mail address"):
+        send(replace(MAIL, to=(wrong,)))
+    with pytest.raises(MailError, match="is not a mail address"):
+        send(replace(MAIL, sender=wrong))
 
 
 @pytest.mark.parametrize("subject", ["a\r\nBcc: x@example.org", "a\nb\x00c\u2028d", "ü" * 900, "=?utf-8?q?a=0D=0AB:?="], ids=ascii)
@@ -200,6 +229,8 @@ def test_when_nobody_gets_it_the_error_is_one_sentence(serve: Callable[..., Hand
         send()
     assert "\n" not in str(caught.value)
     assert str(caught.value).startswith("127.0.0.1:")
+    assert caught.value.outcome
+    assert {*caught.value.outcome.refused, *caught.value.outcome.deferred} == {"one@example.org"}
 
 
 def test_a_server_that_hangs_in_data_costs_no_more_than_the_timeout(serve: Callable[..., Handler], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -317,6 +348,27 @@ def test_a_wrong_password_is_told_without_it(
         send()
     assert SECRET not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(("user", "password"), [("you", "pässword"), ("y%C3%B6u", SECRET)], ids=["password", "user"])
+def test_a_login_beyond_ascii_is_told_without_it(
+    serve: Callable[..., Handler], certificate: tuple[Path, ssl.SSLContext], monkeypatch: pytest.MonkeyPatch, user: str, password: str
+) -> None:
+    handler = Handler()
+    serve(f"smtp://{user}@localhost:{{}}", handler, tls_context=certificate[1], authenticator=handler.authenticate)
+    trusted(monkeypatch, certificate[0])
+    monkeypatch.setenv("TRACKER_SMTP_PASSWORD", password)
+    with pytest.raises(MailError, match="user or password has letters beyond ASCII") as caught:
+        send()
+    assert password not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert not handler.taken
+
+
+def test_a_host_that_can_be_no_name_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRACKER_SMTP_URL", "smtp://mail..example")
+    with pytest.raises(MailError, match=r"mail\.\.example:587 cannot be reached \(no name of a host\)"):
+        send()
 
 
 # -- settings -------------------------------------------------------------------------------------------

@@ -422,6 +422,24 @@ def test_f79_a_full_disk_ends_the_poll_with_one_sentence_and_keeps_what_was_comm
     assert loop.poll()["b"].new == 400
 
 
+def test_all_of_arxiv_is_one_host_and_no_other_is(loop: Loop) -> None:
+    for name, host in (("a", "export.arxiv.org"), ("b", "rss.arxiv.org"), ("c", "notarxiv.org")):
+        loop.feed(name, f"http://{host}/feed")
+    hosts: list[str] = []
+    foreign = threading.Event()
+
+    class Network:
+        def get(self, request: Request) -> Response:
+            hosts.append(str(request.trusted_host))
+            if request.trusted_host == "notarxiv.org":
+                foreign.set()
+            assert foreign.wait(30), "notarxiv.org waits for arxiv.org"
+            return Response(request.url, 200, {}, rss("Post"))
+
+    assert {polled.outcome for polled in poll.poll(loop.db, loop.config, Network(), now=loop.now)} <= {"new", "nothing new"}
+    assert hosts.index("export.arxiv.org") < hosts.index("rss.arxiv.org")
+
+
 # -- pollers that misbehave ----------------------------------------------------------------------------
 
 
@@ -478,6 +496,8 @@ def test_several_pages_are_one_poll_and_the_cursor_moves_on_the_last(loop: Loop,
 def test_too_many_items_is_told_and_kept(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     polled = made(monkeypatch, loop, Page((ONE,), body_hash="h", problem="too_many_items"))
     assert (polled.outcome, polled.new, polled.ok) == ("too_many_items", 1, False)
+    state = loop.state("a")
+    assert (state.fails, state.next_poll_at) == (0, iso(loop.now + 6 * HOUR)), "no failure, so no back-off"
 
 
 def test_dates_of_a_page_are_checked_before_they_are_stored(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:

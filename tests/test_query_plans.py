@@ -8,23 +8,24 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import NOW
-from tracker import config, poll, store, tag
+from tracker import config, group, poll, store, tag, watch
 from tracker.clock import parse as instant
 from tracker.pollers import page_of
-from tracker.store import browse, items, runs, sources, tags
+from tracker.store import browse, items, runs, sources, stories, tags, watches
 from tracker.taggers.labs import LabTagger
 from tracker.taggers.topics import TopicTagger
-from tracker.types import Entry, Page, Polled, Request, Response, Source
+from tracker.types import Entry, Page, Polled, Request, Response, Source, Watch
 
 BLOG = Source("blog", "feed", "https://lab.example/feed", "Lab", lab="openai", origin="official")
 PRESS = Source("press", "feed", "https://press.example/feed", "Press")
 # One row an item, or more. (sources, topics, labs and runs have some hundred rows for ever.)
-GROWING = "items texts item_keys sightings links revisions pending item_topics item_labs polls"
+GROWING = "items texts item_keys sightings links revisions pending item_topics item_labs polls stories story_items watch_events"
 SCAN = re.compile(rf"SCAN ({'|'.join(GROWING.split())})\b")
 
 
@@ -86,6 +87,44 @@ def _tag(db: sqlite3.Connection, loaded: config.Config, *, again: bool = False) 
     list(tag.tag(db, loaded, now=AT, again_since=AT if again else None, taggers=taggers))
 
 
+def _tag_twice(db: sqlite3.Connection, loaded: config.Config) -> None:
+    _tag(db, loaded)
+    _tag(db, loaded, again=True)
+
+
+ASKED = Watch("asked", "Has a lab said that?", by=("any",), topics=("online-learning",), phrases=("learn* on the job", "(agents|bots)"))
+# No word of it can be asked of the index: the texts are read in order, from where the look back stands.
+WORDLESS = replace(ASKED, phrases=("été",))
+
+
+def _grouped(db: sqlite3.Connection, loaded: config.Config) -> None:
+    """A paper and a post that link to each other and share a title, in either order, in stories and past the watches."""
+    links = ("url:https://lab.example/job",)
+    paper = Entry(
+        "Agents that learn on the job", "https://arxiv.org/abs/2606.01234", published_at=NOW, own_key="arxiv:2606.01234", links=links
+    )
+    post = _entry(0, title=paper.title, url="https://lab.example/job", guid="job", links=("arxiv:2606.01234",))
+    _save(db, BLOG, paper, post)
+    _tag(db, loaded)
+    list(group.group(db, now=AT))
+    list(watch.watch(db, replace(loaded, watches=(ASKED,)), now=AT))
+
+
+def _candidates(db: sqlite3.Connection) -> None:
+    everything = list(items.select_items(db, "items.title = 'Agents that learn on the job'", {"limit": 9}))
+    assert [len(stories.candidates(db, item, title=title)) for item in everything for title in (True, False)] == [1, 1, 1, 1]
+
+
+def _watched(db: sqlite3.Connection) -> None:
+    assert watches.archive(db, [ASKED], 0, 500)
+    watches.waiting(db, 500)
+    watches.facts(db, [20260612000001])
+    with store.transaction(db):
+        watches.save(db, ["asked"], [(20260612000001, [])], NOW, quiet=False)
+        watches.done(db, [20260612000001])
+        stories.retell(db, [20260612000001])
+
+
 def _poll_rows(db: sqlite3.Connection) -> None:
     page = page_of(Response(BLOG.url, 200, {"etag": '"1"'}, b"x"), None, "h")
     with store.transaction(db):
@@ -107,8 +146,9 @@ STEPS: dict[str, Callable[[sqlite3.Connection, config.Config], object]] = {
     "an item of another source": lambda db, _: _save(db, PRESS, _entry(4, guid="p")),
     "the queue of a stage": lambda db, _: items.pending(db, "tag", NOW, 500, 20260612000010),
     "tagging": _tag,
-    "tagging again": lambda db, loaded: (_tag(db, loaded), _tag(db, loaded, again=True)),
+    "tagging again": _tag_twice,
     "tagging again since a day": lambda db, _: tags.again(db, "2026-06-01T00:00:00Z", NOW),
+    "grouping and watching": _grouped,
     "the rows of a poll and a run": lambda db, _: _poll_rows(db),
     "the state of the sources": lambda db, _: (sources.states(db), runs.last(db)),
     "syncing the sources": lambda db, _: sources.sync(db, [BLOG], NOW),
@@ -124,6 +164,37 @@ def test_no_scan_in(
     if analysed:
         filled.execute("ANALYZE")
     assert scans(filled, lambda: step(filled, loaded)) == []
+
+
+GROUPED_STEPS: dict[str, Callable[[sqlite3.Connection], object]] = {
+    "the queue of the stories": stories.waiting,
+    "what an item may belong with": _candidates,
+    "a look back and the queue of the watches": _watched,
+}
+
+
+@pytest.mark.parametrize("analysed", [False, True], ids=["without statistics", "with statistics"])
+@pytest.mark.parametrize("step", GROUPED_STEPS.values(), ids=GROUPED_STEPS)
+def test_no_scan_once_grouped_in(
+    filled: sqlite3.Connection, loaded: config.Config, step: Callable[[sqlite3.Connection], object], analysed: bool
+) -> None:
+    _grouped(filled, loaded)
+    if analysed:
+        filled.execute("ANALYZE")
+    # _candidates picks its items by title, as no stage does.
+    assert [plan for plan in scans(filled, lambda: step(filled)) if "items.title = 'Agents" not in plan] == []
+
+
+def test_a_look_back_without_words_goes_on_from_where_it_stands(filled: sqlite3.Connection, loaded: config.Config) -> None:
+    _grouped(filled, loaded)
+    assert scans(filled, lambda: watches.archive(filled, [WORDLESS], 20260612000030, 5)) == []
+    assert [facts.item % 1000 for facts in watches.archive(filled, [WORDLESS], 20260612000030, 5)] == [31, 32, 33, 34, 35]
+
+
+def test_the_board_reads_the_events_and_nothing_else_that_grows(filled: sqlite3.Connection, loaded: config.Config) -> None:
+    _grouped(filled, loaded)
+    board = scans(filled, lambda: watch.board(filled, replace(loaded, watches=(ASKED,)), AT))
+    assert all("SCAN watch_events" in plan for plan in board)
 
 
 class _OnePage:

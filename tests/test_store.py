@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -217,8 +219,10 @@ def test_a_folder_that_is_a_file_is_told(tmp_path: Path) -> None:
 
 def test_a_folder_in_place_of_the_file_is_told(tmp_path: Path) -> None:
     for write in (False, True):
-        with pytest.raises(StoreError, match="cannot be"):
+        with pytest.raises(StoreError, match=r"is a folder .*; name a file, like --db .*tracker\.db"):
             store.open(tmp_path, write=write)
+    with pytest.raises(StoreError, match="is a folder"), store.run_lock(tmp_path.parent, tmp_path):
+        pass
 
 
 def test_f79_a_read_only_folder_is_told(tmp_path: Path) -> None:
@@ -344,3 +348,53 @@ def test_f87_a_clock_that_ran_ahead_blocks_no_host_for_long(tmp_path: Path, monk
     Pace(tmp_path).reserve("arxiv.org", 3.0)
     monkeypatch.setattr(time, "time", lambda: real)
     assert Pace(tmp_path).reserve("arxiv.org", 3.0) <= 600
+
+
+def test_a_damaged_pace_is_made_anew_and_a_failing_one_is_kept_in_memory(tmp_path: Path) -> None:
+    (tmp_path / "pace.db").write_bytes(b"no database, but long enough to be asked what it is" * 100)
+    pace = Pace(tmp_path)
+    assert pace.reserve("arxiv.org", 3.0) == 0.0
+    (tmp_path / "pace.db").write_bytes(b"damaged while at work, and long enough to be asked what it is" * 100)
+    pace.stamp("arxiv.org", 3.0)
+    assert 2 < pace.reserve("arxiv.org", 3.0) <= 3.0
+    assert pace.reserve("other.example", 3.0) == 0.0
+
+
+def test_a_lock_that_is_no_database_may_be_deleted_says_the_sentence(tmp_path: Path) -> None:
+    (tmp_path / "lock.db").write_bytes(b"no database, but long enough to be asked what it is" * 100)
+    with pytest.raises(StoreError, match=r"lock\.db is damaged .*delete it and try again"), store.run_lock(tmp_path):
+        pass
+
+
+def test_who_holds_the_lock_is_told_without_a_run_too(tmp_path: Path) -> None:
+    with store.run_lock(tmp_path, None, NOW):
+        with pytest.raises(LockHeld, match=f"process {os.getpid()} on .* since {NOW}"), store.run_lock(tmp_path):
+            pass
+        assert (tmp_path / "lock.txt").exists()
+    assert not (tmp_path / "lock.txt").exists()
+
+
+def test_a_note_of_one_that_was_killed_or_is_no_note_names_nobody(tmp_path: Path) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    with store.run_lock(tmp_path):
+        for note in (f"{NOW}\n{dead.pid}\n{socket.gethostname()}\n", "", "a\nb\nc\n"):
+            (tmp_path / "lock.txt").write_text(note)
+            with pytest.raises(LockHeld) as caught, store.run_lock(tmp_path):
+                pass
+            assert caught.value.pid == 0
+
+
+def test_on_windows_nobody_is_sent_a_signal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There, ``os.kill(pid, 0)`` presses Ctrl-C."""
+    sent: list[int] = []
+    monkeypatch.setattr(store, "os", SimpleNamespace(name="nt", kill=lambda pid, _: sent.append(pid)))
+    assert store._alive(4711)
+    assert sent == []
+
+
+def test_f79_a_database_that_is_read_only_asks_for_the_right_and_not_for_a_repeat(db: sqlite3.Connection, tmp_path: Path) -> None:
+    reader = store.open(tmp_path / "data" / "tracker.db")
+    with pytest.raises(StoreError, match="make its folder and its files writable"), store.transaction(reader):
+        sources.sync(reader, [BLOG], NOW)
+    reader.close()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import textwrap
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -58,6 +60,8 @@ FAKE = """
             os._exit(0)
         elif word == "crash":
             os.abort()
+        elif word == "killed":
+            os.kill(os.getpid(), 9)
         elif word == "recurse":
             recurse()
         elif word == "fail":
@@ -226,14 +230,15 @@ def test_a_child_that_was_killed_between_two_bodies_is_replaced() -> None:
     ("word", "name", "sentence"),
     [
         pytest.param(b"swell", "bomb", "more memory", id="it swells"),
-        pytest.param(b"swell and swallow", "bomb", "more memory", id="it swells and crashes"),
-        pytest.param(b"die", "bomb", "given up", id="it ends the process"),
-        pytest.param(b"crash", "bomb", "given up", id="it crashes"),
-        pytest.param(b"exit", "bomb", "given up", id="it exits"),
+        pytest.param(b"swell and swallow", "malformed", "crashed (signal 6)", id="it swells and crashes"),
+        pytest.param(b"killed", "bomb", "more memory than there is", id="the system kills it"),
+        pytest.param(b"die", "malformed", "ended early (exit status 0)", id="it ends the process"),
+        pytest.param(b"crash", "malformed", "crashed (signal 6)", id="it crashes"),
+        pytest.param(b"exit", "malformed", "ended early (exit status 1)", id="it exits"),
         pytest.param(b"recurse", "too_deep", "nested too deeply", id="it recurses"),
         pytest.param(b"fail", "malformed", "a bug of the parser", id="it raises"),
         pytest.param(b"nonsense", "malformed", "nonsense", id="it answers in our stead, and wrongly"),
-        pytest.param(b"shout", "bomb", "given up", id="it writes into the pipe"),
+        pytest.param(b"shout", "malformed", "did not answer as it should", id="it writes into the pipe"),
     ],
 )
 def test_after_a_parser_that_misbehaves_the_next_body_is_read(parse: Callable[..., Parsed], word: bytes, name: str, sentence: str) -> None:
@@ -410,3 +415,55 @@ def test_F49_deep_html_in_a_feed_costs_no_other_entry(shared_worker: ParseWorker
     parsed = shared_worker.parse(SOURCE, Response(SOURCE.url, 200, {}, rss(item(1), item(2, description=markup), item(3))))
     assert [entry.title for entry in parsed.entries] == ["Post 1", "Post 2", "Post 3"]
     assert parsed.entries[1].text.endswith("words")
+
+
+# -- the machine it runs on -----------------------------------------------------------------------------------
+
+_LIMITED = """
+    import ctypes, resource
+    ctypes.CDLL(None).prctl(24, 24)  # PR_CAPBSET_DROP, CAP_SYS_RESOURCE: root may raise a hard limit, and would not meet the mistake
+    resource.setrlimit(resource.RLIMIT_AS, ({limit}, {limit}))
+    from tracker.errors import ParseError
+    from tracker.pollers.worker import ParseWorker
+    from tracker.types import Response, Source
+    source = Source("s", "feed", "https://lab.example/", "S")
+    with ParseWorker() as started:
+        try:
+            print(len(started.parse(source, Response(source.url, 200, {{}}, {body!r})).entries))
+        except ParseError as error:
+            print(error.name, error.detail)
+"""
+
+
+def _limited(limit: int) -> str:
+    code = textwrap.dedent(_LIMITED.format(limit=limit, body=GOOD))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the address space is not limited")
+def test_under_a_memory_limit_of_the_machine_documents_are_read_all_the_same() -> None:
+    """``ulimit -v``, as cron and shared hosts set it: a hard limit that must not, and need not, be raised."""
+    assert _limited(2 * 2**30) == "2\n"
+    assert _limited(300 * 2**20) == "2\n"  # less than the worker would allow itself
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the address space is not limited")
+def test_a_worker_that_cannot_start_is_no_bomb(monkeypatch: pytest.MonkeyPatch, parse: Callable[..., Parsed]) -> None:
+    monkeypatch.setattr(worker, "_start", lambda: subprocess.Popen([sys.executable, "-c", "1 / 0"], stdin=-1, stdout=-1, stderr=-3))
+    error = refused(parse, GOOD)
+    assert (error.name, "could not start" in str(error)) == ("malformed", True)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGINT") or sys.platform == "win32", reason="Ctrl-C is not a signal there")
+def test_f76_the_child_leaves_ctrl_c_to_its_parent(capfd: pytest.CaptureFixture[str]) -> None:
+    with ParseWorker() as one:
+        one.parse(SOURCE, Response(SOURCE.url, 200, {}, GOOD))
+        child = one._child
+        assert child is not None
+        child.send_signal(signal.SIGINT)
+        time.sleep(0.2)
+        assert len(one.parse(SOURCE, Response(SOURCE.url, 200, {}, GOOD)).entries) == 2
+        assert one._child is child
+    assert capfd.readouterr().err == ""

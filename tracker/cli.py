@@ -7,6 +7,7 @@ Imported here: the standard library, click and our ground floor. Everything else
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,9 @@ def cli(ctx: click.Context) -> None:
 
 def main() -> None:
     """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError):  # a terminal that lacks a letter shows "?"; a stream of another kind stays as it is
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that `finally` runs: the lock and the worker end with us
     cli()
 
@@ -76,6 +80,7 @@ def run(options: Options, else_demo: bool) -> None:
     Example: tracker run
     """
     import time
+    from pathlib import Path
 
     from tracker import show
     from tracker.run import Tracker
@@ -91,7 +96,9 @@ def run(options: Options, else_demo: bool) -> None:
         click.echo(f"{asked}. Until then, here is a sample week:", err=True)
         _demo(options)
         return
-    _say(options, show.summary(summary, totals, options.db, time.monotonic() - began), summary.as_dict() | {"totals": totals})
+    make = options.db == Options.db and Path("Makefile").exists()
+    lines = show.summary(summary, totals, options.db, time.monotonic() - began, make=make)
+    _say(options, lines, summary.as_dict() | {"totals": totals})
     if summary.nothing_answered:
         raise TrackerError(_no_answer(len(summary.polls)))
 
@@ -107,6 +114,7 @@ def poll(options: Options, sources: tuple[str, ...]) -> None:
     """
     from tracker import show
     from tracker.run import Tracker
+    from tracker.store.sources import states
 
     told = _progress(options)
     with Tracker(options.config, options.db, now=options.moment) as tracker:
@@ -114,7 +122,10 @@ def poll(options: Options, sources: tuple[str, ...]) -> None:
         for result in tracker.poll(sources):
             results.append(result)
             told(result)
-    lines = [show.polled(result) for result in sorted(results, key=lambda result: result.source)] or ["No source was due."]
+        known, asked = states(tracker.db), {result.source for result in results}
+    lines = [show.polled(result) for result in sorted(results, key=lambda result: result.source)]
+    lines += [show.waits(name, known[name], options.moment) for name in sources if name not in asked]
+    lines = lines or ["No source was due."]
     _say(options, lines, [{name: getattr(r, name) for name in r.__slots__} for r in results])
     if results and all(not result.ok and not result.entries for result in results):
         raise TrackerError(_no_answer(len(results)))
@@ -391,10 +402,9 @@ def _since(options: Options, text: str) -> datetime:
     from tracker import clock
     from tracker.config import span_s
 
-    seconds = span_s(text)
-    if seconds:
-        return options.moment - timedelta(seconds=seconds)
     try:
+        if seconds := span_s(text):
+            return options.moment - timedelta(seconds=seconds)
         return clock.parse(f"{text}T00:00:00Z" if len(text) == 10 else text)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise click.UsageError(f"--since must be like 90d or 2026-06-01, not {text!r}") from None

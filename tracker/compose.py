@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from tracker.clock import parse
-from tracker.notifiers import letter
+from tracker.notifiers import letter, words
 from tracker.notifiers.letter import Block, Chip, Group, Link, Question, Sheet
 from tracker.store.digests import Health, Line, Sign, Told
 from tracker.text import one_line
@@ -28,8 +28,6 @@ TITLE = "Self-improving agents"
 MAX_HTML = 80_000  # bytes; Gmail cuts at 102 kB
 MAX_TITLE = 200
 MAX_URL = 1_500  # characters; a longer address is left out rather than broken
-_MONTHS = "January February March April May June July August September October November December".split()
-_WEEKDAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 _STAGES = {"article": "read", "tag": "tagged", "authors": "read for authors", "group": "grouped", "watch": "held against the questions"}
 
 
@@ -93,6 +91,7 @@ class Matter:
     questions: int = 0
     first: bool = False
     public_url: str | None = None
+    held: str = ""  # why it is only looked at, and would not be written
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,15 +222,14 @@ def _told(plan: _Plan) -> Iterable[Told]:
 
 def _sheet(matter: Matter, plan: _Plan, caps: _Caps) -> Sheet:
     to = parse(matter.period[1])
-    day = f"{_WEEKDAYS[to.weekday()]} {to.day} {_MONTHS[to.month - 1]} {to.year}"
-    since = "" if matter.first else f", since {_instant(matter.period[0], to)} UTC"
+    since = "" if matter.first else f", since {words.instant(matter.period[0], to)} UTC"
     fresh = [*plan.proofs.values(), *plan.blocks, *plan.also, *plan.maybe, *plan.more]
     quiet = not plan.moves and not fresh
     sheet = Sheet(
         _subject(matter, plan, len(fresh)),
         TITLE,
-        f"{'Week to ' if matter.plan.at == 'weekly' else ''}{day}{since}",
-        _quiet_summary(matter, plan) if quiet else _summary(plan, fresh),
+        f"{'Week to ' if matter.plan.at == 'weekly' else ''}{words.weekday(to)}{since}",
+        _quiet_summary(matter, plan) if quiet else _summary(matter, plan, fresh),
         _proof(matter),
         f"Change or stop this mail: [digests.{one_line(matter.plan.name, 60)}] in feeds.toml. All times are UTC.",
         page_url=f"{matter.public_url}/" if matter.public_url else None,
@@ -254,7 +252,7 @@ def _sheet(matter: Matter, plan: _Plan, caps: _Caps) -> Sheet:
 
 def _subject(matter: Matter, plan: _Plan, fresh: int) -> str:
     to = parse(matter.period[1])
-    head = f"{TITLE}, {'week to ' if matter.plan.at == 'weekly' else ''}{_short(to)}: "
+    head = f"{TITLE}, {'week to ' if matter.plan.at == 'weekly' else ''}{words.short(to)}: "
     stories = (*plan.blocks, *plan.also, *plan.maybe, *plan.more)
     if plan.moves:
         sign = plan.moves[0].sign
@@ -262,32 +260,34 @@ def _subject(matter: Matter, plan: _Plan, fresh: int) -> str:
     elif stories:
         lead, others = one_line(stories[0].lines[0].title, 120), fresh - 1
     else:
-        said = "the first digest" if matter.first else "nothing new"
-        return f"{head}{said}, {matter.health.answered} of {_count(matter.health.asked, 'source')} answered"
+        said = "held" if matter.held else "the first digest" if matter.first else "nothing new"
+        return f"{head}{said}, {matter.health.answered} of {words.count(matter.health.asked, 'source')} answered"
     return one_line(f"{head}{lead}{f' (+{others})' if others else ''}", 200)
 
 
-def _summary(plan: _Plan, fresh: Sequence[Story]) -> str:
+def _summary(matter: Matter, plan: _Plan, fresh: Sequence[Story]) -> str:
     items = sum(line.due for story in fresh for line in story.lines)
-    parts = [f"{_count(len({move.watch.id for move in plan.moves}), 'question')} moved"] if plan.moves else []
+    parts = [f"{words.count(len({move.watch.id for move in plan.moves}), 'question')} moved"] if plan.moves else []
     source = f" from {items} items" if items > len(fresh) else ""
-    parts += [f"{_count(len(fresh), 'new story', 'new stories')}{source}"] if fresh else []
-    return f"{', '.join(parts)}."
+    parts += [f"{words.count(len(fresh), 'new story', 'new stories')}{source}"] if fresh else []
+    return f"{f'Held for now. {matter.held} What there is to tell: ' if matter.held else ''}{', '.join(parts)}."
 
 
 def _quiet_summary(matter: Matter, plan: _Plan) -> str:
+    if matter.held:
+        return f"Held for now. {matter.held}"
     if matter.first:
         return "This is the first digest. What was there before it is kept and tagged, not mailed; from now on you hear what is new."
-    asked = f", and none of {_count(matter.questions, 'question')} moved" if matter.questions else ""
+    asked = f", and none of {words.count(matter.questions, 'question')} moved" if matter.questions else ""
     known = sum(line.due for story in plan.known for line in story.lines)
-    added = f"; {_count(known, 'more item')} on stories told before" if known else ""
+    added = f"; {words.count(known, 'more item')} on stories told before" if known else ""
     return f"Nothing new on your topics{asked}{added}."
 
 
 def _more(matter: Matter, plan: _Plan) -> tuple[str, str | None]:
     known = sum(line.due for story in plan.known for line in story.lines)
-    parts = [f"{_count(len(plan.more), 'more story', 'more stories')}"] if plan.more else []
-    parts += [f"{_count(known, 'more item')} on stories told before"] if known else []
+    parts = [f"{words.count(len(plan.more), 'more story', 'more stories')}"] if plan.more else []
+    parts += [f"{words.count(known, 'more item')} on stories told before"] if known else []
     if not parts:
         return "", None
     said = " and ".join(parts)
@@ -305,7 +305,7 @@ def _questions(matter: Matter, plan: _Plan, caps: _Caps) -> Iterable[Question]:
 def _move(matter: Matter, move: Move, proofs: Mapping[Move, Story], caps: _Caps) -> letter.Move:
     sign, to = move.sign, parse(matter.period[1])
     story = proofs.get(move)
-    proof = Block(one_line(sign.title, MAX_TITLE), _url(sign.url), one_line(sign.source, 80), _day(sign.at, to))
+    proof = Block(one_line(sign.title, MAX_TITLE), _url(sign.url), one_line(sign.source, 80), words.day(sign.at, to))
     if story:
         own = _block(matter, story, caps, besides=sign.item)
         proof = replace(proof, chips=own.chips, change=own.change, links=own.links, hidden=own.hidden)
@@ -317,11 +317,11 @@ def _move(matter: Matter, move: Move, proofs: Mapping[Move, Story], caps: _Caps)
 
 def _named(reason: str, matter: Matter) -> str:
     """A reason of a watch with names in place of ids."""
-    found = re.match(r"(on|by|about) ([\w-]+)(.*)", reason, re.DOTALL)
-    if not found:
-        return _plain(reason)
-    name = (matter.topics if found[1] == "on" else matter.labs).get(found[2], found[2])
-    return _plain(f"{found[1]} {name}{found[3]}")
+
+    def name(found: re.Match[str]) -> str:
+        return f"{found[1]} {(matter.topics if found[1] == 'on' else matter.labs).get(found[2], found[2])}"
+
+    return _plain(re.sub(r"(^on|^by|^about|\(parent of) ([\w-]+)", name, reason))
 
 
 def _groups(matter: Matter, stories: Sequence[Story], caps: _Caps) -> Iterable[Group]:
@@ -342,7 +342,7 @@ def _block(matter: Matter, story: Story, caps: _Caps, *, brief: bool = False, be
         one_line(lead.title, MAX_TITLE) or "(no title)",
         _url(lead.url),
         one_line(lead.source, 80),
-        _day(lead.at, to) + (f", first seen {_day(lead.first_seen_at, to)}" if late else ""),
+        words.day(lead.at, to) + (f", first seen {words.day(lead.first_seen_at, to)}" if late else ""),
         tuple(_chips(matter, story, 1 if brief else 3)),
         "" if brief else _why(matter, story),
         _change(story),
@@ -399,24 +399,24 @@ def _plain(reason: str) -> str:
 def _proof(matter: Matter) -> str:
     """What was looked at: the reason to believe that nothing is missing, or what is."""
     health, to = matter.health, parse(matter.period[1])
-    since = "" if matter.first else f" since {_instant(matter.period[0], to)}"
-    parts = [f"{health.answered} of {_count(health.asked, 'source')} answered{since}."]
+    since = "" if matter.first else f" since {words.instant(matter.period[0], to)}"
+    parts = [f"{health.answered} of {words.count(health.asked, 'source')} answered{since}."]
     if health.failing:
         named = [_failing(*failing, to) for failing in health.failing[:5]]
         left = len(health.failing) - len(named)
         parts.append(f"Failing: {'; '.join(named)}{f'; and {left} more' if left else ''}.")
     for at, asked, later in health.outages[:3]:
-        looked = f"what appeared then was looked for on {_instant(later, to)}" if later else "it is looked for at the next run"
-        parts.append(f"No source answered on {_instant(at, to)} ({asked} asked); {looked}.")
+        looked = f"was looked for on {words.instant(later, to)}" if later else "is looked for at the next run"
+        parts.append(f"No source answered on {words.instant(at, to)} ({asked} asked); what appeared then {looked}.")
     if len(health.outages) > 3:
-        parts.append(f"So it was {_count(len(health.outages) - 3, 'more time')}.")
+        parts.append(f"So it was {words.count(len(health.outages) - 3, 'more time')}.")
     waits = [f"{count} to be {_STAGES.get(stage, stage)}" for stage, count in health.waiting.items() if count]
-    parts.append(f"{_count(sum(health.waiting.values()), 'item')} waiting: {', '.join(waits)}." if waits else "No item is waiting.")
+    parts.append(f"{words.count(sum(health.waiting.values()), 'item')} waiting: {', '.join(waits)}." if waits else "No item is waiting.")
     return " ".join(parts)
 
 
 def _failing(title: str, last_ok: str | None, error: str, now: datetime) -> str:
-    since = f"since {_day(last_ok, now)}" if last_ok else "has never answered"
+    since = f"since {words.day(last_ok, now)}" if last_ok else "has never answered"
     return f"{one_line(title, 60)}, {since} ({one_line(error, 40)})"
 
 
@@ -430,20 +430,3 @@ def _foot(matter: Matter) -> Iterable[str]:
 def _url(url: str | None) -> str | None:
     safe = safe_url(url)
     return safe if safe and len(safe) <= MAX_URL else None
-
-
-def _count(number: int, one: str, many: str = "") -> str:
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
-def _short(at: datetime) -> str:
-    return f"{_WEEKDAYS[at.weekday()][:3]} {at.day} {_MONTHS[at.month - 1][:3]}"
-
-
-def _day(stamp: str, now: datetime) -> str:
-    at = parse(stamp)
-    return f"{at.day} {_MONTHS[at.month - 1]}{'' if at.year == now.year else f' {at.year}'}"
-
-
-def _instant(stamp: str, now: datetime) -> str:
-    return f"{_day(stamp, now)} {parse(stamp):%H:%M}"

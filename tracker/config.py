@@ -19,15 +19,13 @@ from urllib.parse import quote_plus, urlsplit
 from tracker.errors import ConfigError
 from tracker.patterns import check_pattern
 from tracker.tomlfile import Table, TomlFile, nearest, span_s
-from tracker.types import DigestPlan, Lab, Source, Topic, Watch
+from tracker.types import ORIGINS, RUNGS, DigestPlan, Lab, Source, Topic, Watch
 
 __all__ = ["DEFAULTS", "KINDS", "Config", "keys", "load", "shipped_feeds", "span_s"]
 
 DEFAULTS = Path(__file__).parent / "defaults"
 ARXIV_API = "https://export.arxiv.org/api/query"
-ORIGINS = ("paper", "official", "press", "community")
 ROLES = ("primary", "mirror")
-RUNGS = ("reported", "stated", "published", "shipped")
 RHYTHMS = ("daily", "weekly", "run")
 NOTIFIERS = ("smtp", "file")
 
@@ -362,8 +360,21 @@ def _digest(table: Table) -> DigestPlan:
     if via == "smtp" and not to:
         raise table.error('has no recipients: to = ["you@example.org"]')
     for address in (*to, *([values["sender"]] if "sender" in values else [])):
-        if not re.fullmatch(r"[^\s@<>,;\"]+@[^\s@<>,;\"]+", address):
+        if not _is_address(address):
             raise table.error(f'"{address}" is not a mail address', "to" if address in to else "sender")
     if via == "file" and not values.get("folder"):
         raise table.error('via = "file" needs a folder')
     return DigestPlan(table.where[1], to, table.one_of("at", RHYTHMS, "daily"), via, values.get("sender"), values.get("folder"))
+
+
+def _is_address(address: str) -> bool:
+    """Whether a mail to it can be written: by the rules of the library that will write it (RFC 5322), and with a name for its host."""
+    if not re.fullmatch(r"[^\s@<>,;()\"]+@(?!.*\.\.)[^\s@<>,;()\"\[\]]+", address):
+        return False
+    from email.errors import MessageError
+    from email.headerregistry import Address
+
+    try:
+        return bool(Address(addr_spec=address))
+    except (MessageError, ValueError, IndexError, AttributeError):  # the last two: bugs of the library on odd input, as on "a@[x"
+        return False

@@ -4,11 +4,14 @@ in   what no digest of that name has told: stories with an item on a topic, rung
 out  a row in ``digests`` with what it tells, then the mail: prepared → sending → sent, each step a transaction
 refuses to know models and sources; what a digest says is ``compose``. Surprising: completeness comes from the ledger, not from the
 period, so a month of silence loses nothing; when nothing answered, no digest is written, and the next one says when that was.
+The name of a plan is its ledger: one that is added or renamed begins anew, with the news of a fortnight and no older move of a question.
 
 ==================  ==================================================================================================
 it fails            a later run sends that very mail: stored text, same Message-ID, after 15 min, doubling to a day
 it is killed        it stays ``sending`` and is sent once more under the same Message-ID: never lost, one known repeat
 it is not yet sent  for a week no newer digest of that name is written: what comes on top waits, and is told in one
+some still lack it  those alone are tried again, for a week; the others get the next one in time
+its plan is gone    it stays unsent, with that as its error, until a plan of that name is back
 ==================  ==================================================================================================
 """
 
@@ -28,22 +31,23 @@ from tracker.compose import Digest, Matter, Move, Story, compose
 from tracker.config import Config
 from tracker.notifiers import Mail, MailError, Outcome
 from tracker.store import digests, transaction, watches
-from tracker.store.digests import Sign
+from tracker.store.digests import Health, Sign
 from tracker.types import DigestPlan, Watch
 from tracker.watch import RUNGS, Status, board, rung_of
 
-__all__ = ["Digest", "Sent", "as_file", "compose", "digest", "is_due", "moves", "next_try", "preview"]
+__all__ = ["Digest", "Sent", "as_file", "compose", "digest", "held", "is_due", "moves", "next_try", "preview"]
 
 FIRST_PERIOD = timedelta(days=14)  # a digest added later begins with a fortnight, not with the archive
 FIRST_WAIT, LAST_WAIT = timedelta(minutes=15), timedelta(days=1)
-PATIENCE = timedelta(days=7)  # an unsent digest holds back the next one so long
+PATIENCE = timedelta(days=7)  # so long an unsent digest holds back the next one, and who was left over is tried again
 _FACTS = 200  # items a query: texts come along, ≤ 20 kB each
+_ORPHANED = "in feeds.toml, so it is not sent"
 _NOT_YET, _REFUSED = "not yet ", "refused "  # how a line of digests.error begins, which names a recipient
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What became of a digest. ``status``: sent, prepared (not sent, or ``error`` says why), held (none was written, and why)."""
+    """What became of a digest. ``status``: sent, prepared (not sent, or ``error`` says why), held (none is written or sent, and why)."""
 
     name: str
     status: str
@@ -75,6 +79,31 @@ def is_due(at: str, last: Sequence[str], begin: str, now: datetime) -> bool:
 def next_try(tries: int, now: datetime) -> datetime:
     """Return when an attempt is made again, after so many."""
     return now + min(FIRST_WAIT * (1 << min(tries - 1, 10)), LAST_WAIT)
+
+
+def held(health: Health, *, quiet: bool, first: bool) -> str:
+    """Return why no digest is to be written, as sentences; "" when one is.
+
+    Args:
+        quiet: there is nothing to tell.
+        first: it would be the first of its name.
+    """
+    unknown, since = "so no digest is written: it could not know what it leaves out.", "so far" if first else "since the last digest"
+    if health.last_failed:
+        return f"No source answered in the last run, {unknown} The next one says so."
+    if quiet and not health.answered:
+        return f"No source {'answered' if health.asked else 'was asked'} {since}, {unknown}"
+    return ""
+
+
+def _may_be_tried(row: sqlite3.Row, now: datetime) -> bool:
+    """Whether the wait is over. One that is longer than any we set comes from a clock that ran ahead."""
+    return not iso(now) < (row["next_try_at"] or "") <= iso(now + LAST_WAIT)
+
+
+def _holds_back(row: sqlite3.Row, now: datetime) -> bool:
+    """Whether the next digest waits for an unsent one: for a week, unless somebody has got it or it was written by a clock ahead."""
+    return iso(now - PATIENCE) < row["created_at"] <= iso(now) and not _left_over(row["error"])
 
 
 def moves(
@@ -115,6 +144,12 @@ def _outcome_told(outcome: Outcome, before: str | None) -> str | None:
     return "\n".join(lines) or None
 
 
+def _given_up(outcome: Outcome) -> Outcome:
+    """Those who could not take the mail for a week count as refusing it: it is not tried for ever."""
+    late = {who: f"given up after {PATIENCE.days} days: {why}" for who, why in outcome.deferred.items()}
+    return Outcome({**outcome.refused, **late})
+
+
 def _recipients(plan: DigestPlan, error: str | None) -> tuple[str, ...]:
     """Who is still to get the mail: everybody, or those whom an earlier attempt left over."""
     left = _left_over(error)
@@ -129,7 +164,7 @@ def _left_over(error: str | None) -> list[str]:
 
 
 def _gather(db: sqlite3.Connection, config: Config, plan: DigestPlan, now: datetime) -> Matter:
-    first = digests.baseline(db, plan.name) is None
+    first = digests.baseline(db, plan.name, iso(now)) is None
     begin = _begin(db, plan, now)
     period = (_period_from(db, plan, begin, now), iso(now))
     due = digests.due(db, plan.name, begin, period[0][:10])
@@ -140,20 +175,30 @@ def _gather(db: sqlite3.Connection, config: Config, plan: DigestPlan, now: datet
     for story, members in lines.items():
         present = {rung for line in members for rung in rungs.get(line.item, ())}
         stories.append(Story(story, tuple(members), tuple(rung for rung in RUNGS if rung in present), told.get(story)))
-    states = [(watch, status, {(event.item, event.lab) for event in events}) for watch, status, events in board(db, config, now)]
-    news, silent = moves(states, digests.signs(db), digests.told_watches(db, plan.name))
+    news, silent = _moved(db, config, plan, begin, now)
     # The first digest's period begins with the first run itself, the others after the run that the last one told of.
     after = iso(parse(period[0]) - timedelta(seconds=1)) if first else period[0]
     return Matter(
-        plan, period, stories, news, silent, digests.health(db, after), {topic.id: topic.title for topic in config.topics},
+        plan, period, stories, news, silent, digests.health(db, after, period[1]), {topic.id: topic.title for topic in config.topics},
         {lab.id: lab.name for lab in config.labs}, len(config.watches), first, config.public_url,
     )  # fmt: skip
 
 
+def _moved(db: sqlite3.Connection, config: Config, plan: DigestPlan, begin: str, now: datetime) -> tuple[list[Move], list[tuple[str, str]]]:
+    """What ``moves`` says of the board. Only the signs of rungs that are not told are read: in a settled board, none."""
+    told = digests.told_watches(db, plan.name)
+    states, wanted = [], []
+    for watch, status, events in board(db, config, now):
+        states.append((watch, status, {(event.item, event.lab) for event in events}))
+        known = told.get(watch.id, ())
+        wanted += [(watch.id, event.item, event.lab) for event in events if _key(watch, event.rung, event.lab) not in known]
+    return moves(states, digests.signs(db, wanted, begin), told)
+
+
 def _begin(db: sqlite3.Connection, plan: DigestPlan, now: datetime) -> str:
-    """From when on items count: the begin of the first digest, or of the one to be written."""
-    known = digests.baseline(db, plan.name)
-    return known or max(digests.first_run(db) or iso(now), iso(now - FIRST_PERIOD))
+    """From when on items and events count: the begin of the first digest, or of the one to be written. What lies ahead is not believed."""
+    first = digests.first_run(db) or iso(now)
+    return digests.baseline(db, plan.name, iso(now)) or max(first if first <= iso(now) else "", iso(now - FIRST_PERIOD))
 
 
 def _period_from(db: sqlite3.Connection, plan: DigestPlan, begin: str, now: datetime) -> str:
@@ -188,19 +233,23 @@ def digest(db: sqlite3.Connection, config: Config, *, now: datetime, send: bool 
     for plan in config.digests:
         if send:
             for row in digests.unsent(db, plan.name):
-                if (row["next_try_at"] or "") <= iso(now):
+                if _may_be_tried(row, now):
                     yield _send(db, config, plan, row, now)
-        waits = any(row["created_at"] > iso(now - PATIENCE) for row in digests.unsent(db, plan.name))
+        waits = any(_holds_back(row, now) for row in digests.unsent(db, plan.name))
         if not waits and is_due(plan.at, digests.period_tos(db, plan.name), _begin(db, plan, now), now):
             yield from _write(db, config, plan, now, send)
+    for row in digests.orphans(db, [plan.name for plan in config.digests], _ORPHANED):
+        why = f"there is no [digests.{row['name']}] {_ORPHANED}"
+        with transaction(db):
+            digests.fail(db, row["id"], "\n".join(filter(None, (row["error"], why))), None)
+        yield Sent(row["name"], "held", row["subject"], why)
 
 
 def _write(db: sqlite3.Connection, config: Config, plan: DigestPlan, now: datetime, send: bool) -> Iterator[Sent]:
     matter = _gather(db, config, plan, now)
     written = _addressed(db, config, plan, compose(matter))
-    if matter.health.last_failed or (written.quiet and not matter.health.answered):
-        why = "no source answered in the last run" if matter.health.last_failed else "no source was asked since the last digest"
-        yield Sent(plan.name, "held", error=f"{why}: no digest is written that could not know what it left out; the next one says so")
+    if why := held(matter.health, quiet=written.quiet, first=matter.first):
+        yield Sent(plan.name, "held", error=why)
         return
     with transaction(db):
         mail = (written.subject, written.text, written.html, written.message_id)
@@ -216,13 +265,15 @@ def _send(db: sqlite3.Connection, config: Config, plan: DigestPlan, row: sqlite3
     again = iso(next_try(row["tries"] + 1, now))
     with transaction(db):
         digests.send(db, row["id"])
-    try:
-        outcome = notifiers.load(plan.via).send(_mail(config, plan, row, row["error"]), {"folder": plan.folder})
-    except MailError as problem:
-        kept = _outcome_told(Outcome(deferred=dict.fromkeys(_left_over(row["error"]), str(problem))), row["error"])
+    left = _left_over(row["error"])
+    outcome, problem = _handed_over(config, plan, row)
+    if outcome is None:
+        kept = _outcome_told(Outcome(deferred=dict.fromkeys(left, problem)), row["error"])
         with transaction(db):
-            digests.fail(db, row["id"], kept or str(problem), again)
-        return Sent(plan.name, "prepared", row["subject"], str(problem))
+            digests.fail(db, row["id"], kept or problem, again)
+        return Sent(plan.name, "prepared", row["subject"], problem)
+    if left and row["created_at"] <= iso(now - PATIENCE):
+        outcome = _given_up(outcome)
     error = _outcome_told(outcome, row["error"])
     with transaction(db):
         if outcome.deferred:
@@ -232,10 +283,28 @@ def _send(db: sqlite3.Connection, config: Config, plan: DigestPlan, row: sqlite3
     return Sent(plan.name, "prepared" if outcome.deferred else "sent", row["subject"], error)
 
 
+def _handed_over(config: Config, plan: DigestPlan, row: sqlite3.Row) -> tuple[Outcome | None, str]:
+    """What became of each recipient; or None, and why nobody got it."""
+    try:
+        return notifiers.load(plan.via).send(_mail(config, plan, row, row["error"]), {"folder": plan.folder}), ""
+    except MailError as error:
+        # When only some are left, what is said of them is no failure of the mail: who refuses it for good is not asked again.
+        return (error.outcome if _left_over(row["error"]) else None), str(error)
+    except Exception as error:  # it stands in digests.error; raised, it would end this and every later run before the next plan
+        return None, f"the mail cannot be made or sent ({type(error).__name__}); this is a fault of the tracker, please report it"
+
+
 def preview(db: sqlite3.Connection, config: Config, now: datetime, name: str | None = None) -> Digest:
-    """Return the digest that would be written now (of the first plan, if none is named). Reads only."""
+    """Return the digest that would be written now (of the first plan, if none is named). Reads only.
+
+    Where none would be written, its summary says so, and why.
+    """
     plan = next((plan for plan in config.digests if name in (None, plan.name)), DigestPlan(name or "daily", ()))
-    return _addressed(db, config, plan, compose(_gather(db, config, plan, now)))
+    matter = _gather(db, config, plan, now)
+    written = compose(matter)
+    if why := held(matter.health, quiet=written.quiet, first=matter.first):
+        written = compose(replace(matter, held=why))
+    return _addressed(db, config, plan, written)
 
 
 def as_file(written: Digest, config: Config, kind: str) -> str:

@@ -35,7 +35,7 @@ ADVICE = {
     "tls": "the server's certificate is not valid; check the clock of this machine, then the site in a browser",
     "timeout": "nothing: a slow server is asked again later",
     "not_a_feed": "open the url in a browser; the feed has moved, or a proxy answers in its place",
-    "malformed": "the document is broken; tell its publisher",
+    "malformed": "the document is broken: tell its publisher; if many sources say so, this machine is short of memory (`ulimit -v`)",
     "blocked_address": "its name leads into a private network; if that is meant, write that address into feeds.toml",
 }
 _DEFAULT_ADVICE = "`tracker feeds check {source}` shows what it answers"
@@ -106,7 +106,8 @@ def _sources(db: sqlite3.Connection, now: datetime) -> Iterator[Finding]:
 
 def _queues(db: sqlite3.Connection) -> Iterator[Finding]:
     for stage, count in runs.backlog_of(db).items():
-        yield Finding("warning", stage, f"{count} items wait for it; `tracker {stage}` does them now")
+        command = "run" if stage == "watch" else stage  # `tracker watch` shows the board and writes nothing
+        yield Finding("warning", stage, f"{count} items wait for it; `tracker {command}` does them now")
 
 
 def _settings(config: Config) -> Iterator[Finding]:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import io
 import re
 import threading
 import time
@@ -23,11 +22,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 from urllib.parse import SplitResult, unquote, urldefrag, urljoin, urlsplit
 
 import requests
-from requests.adapters import BaseAdapter
 from requests.cookies import RequestsCookieJar, extract_cookies_to_jar
 from requests.utils import get_environ_proxies, select_proxy
 
@@ -99,7 +97,6 @@ class Fetcher:
         self._lock = threading.Lock()
         self._turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._adapter: net.GuardedAdapter | None = None
-        self._session: requests.Session | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -110,24 +107,9 @@ class Fetcher:
     def close(self) -> None:
         """Close the connections. A later ``get`` opens new ones."""
         with self._lock:
-            adapter, self._adapter, self._session = self._adapter, None, None
+            adapter, self._adapter = self._adapter, None
         if adapter:
             adapter.close()
-
-    @property
-    def session(self) -> requests.Session:
-        """A ``requests`` session for packages that insist on one; each of its GETs is a ``get`` of ours.
-
-        Its answers are final (no redirects, no status but 200) and it raises ``SourceError``. Headers,
-        proxies, timeouts and ``verify`` handed to it are ignored: ours apply.
-        """
-        with self._lock:
-            if self._session is None:
-                self._session = requests.Session()
-                self._session.trust_env = False  # no .netrc; proxies and certificates are found by us
-                for scheme in ("http://", "https://"):
-                    self._session.mount(scheme, _Door(self.get))
-            return self._session
 
     def get(self, request: Request) -> Response:
         """Return the answer after redirects: 200 (or 203) with its body, or 304 if validators were sent.
@@ -408,26 +390,3 @@ def _advice(name: str, answer: _Answer, contact: str | None, wait_s: float | Non
     if wait_s is not None:
         words.append(f"try again in {wait_s:.0f} s")
     return "".join(f"; {word}" for word in words if word)
-
-
-class _Door(BaseAdapter):
-    """The way of a ``requests`` session into ``Fetcher.get``."""
-
-    def __init__(self, get: Callable[[Request], Response]) -> None:
-        super().__init__()
-        self._get = get
-
-    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
-        if request.method != "GET" or not request.url:
-            raise ValueError("the session of a fetcher can only GET")
-        answer = self._get(Request(request.url))
-        if answer.truncated:
-            raise SourceError("truncated", f"{net.shown(answer.url)}: the body was cut short")
-        reply = requests.Response()
-        reply.status_code, reply.url, reply.request = answer.status, answer.url, request
-        reply.headers.update({name: value for name, value in answer.headers.items() if name != "location"})
-        reply.raw = io.BytesIO(answer.body)
-        return reply
-
-    def close(self) -> None:
-        """Nothing to close: the connections belong to the fetcher."""

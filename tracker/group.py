@@ -28,19 +28,31 @@ SAME_TITLE_DAYS = 4  # 98 % of labelled pairs lie within 3 days; a title that re
 LINK_WORDS = 2  # title words a linked paper and post must share
 MIN_TITLE_WORDS = 3  # "Announcements" and "Weekly update" are not names of a development
 
-# Collections of many developments: never joined to anything (stories.md, rules 8 and 13). Matched against title and URL.
+# Collections of many developments: never joined to anything (stories.md, rules 8 and 13). Matched against title and URL. "Weekly" and
+# "newsletter" are words of news as well ("weekly active users", "…, newsletter says"): they count where they name an issue.
+_PERIODICAL = r"(?:weekly|newsletter)"
 _DIGEST_TITLE = re.compile(
-    r"\b(?:weekly|this week in|last week in|week in review|round-?up|daily digest|newsletter|the download:|import ai \d|issue #?\d|"
-    r"links for|monthly update|changelog|release notes|what'?s new)\b",
+    rf"\b(?:this week in|last week in|week in review|round-?up|daily digest|the download:|import ai \d+|links for|monthly update|"
+    rf"changelog|release notes|what'?s new|issue \d+)\b|issue #\d|^tldr\b|^the batch\b|\b{_PERIODICAL}\s*(?:[:#|\d]|no\b)|"
+    rf"\b{_PERIODICAL}\s+(?:issue|edition|digest|update|news|recap|review|report|links|reads?|wrap)\b|"
+    rf"(?:^|[:|–—]\s*)(?:[\w'’&-]+ ){{0,3}}{_PERIODICAL}\W*$|^newsletter\b",
     re.IGNORECASE,
 )
 _DIGEST_URL = re.compile(
-    r"/(?:the-batch|issue-\d|newsletter|tldr|weekly|changelog|releases?)(?:[/#?.-]|$)|tldr\.tech/|//status\.", re.IGNORECASE
+    r"/(?:the-batch|issue-\d|tldr|changelog|release-notes)(?:[/#?.-]|$)|/(?:newsletter|weekly)(?:[/#?]|$)|"
+    r"/releases(?:/tag/|/?(?:[#?]|$))|tldr\.tech/|//status\.",
+    re.IGNORECASE,
 )
 _STATUS_TITLE = re.compile(
-    r"\b(?:elevated errors?|degraded performance|partial outage|service disruption|increased latency|errors on)\b", re.IGNORECASE
+    r"\b(?:(?:elevated|increased|intermittent|high) (?:[\w-]+ ){0,2}errors?|degraded performance|partial outage|service disruption|"
+    r"(?:increased|elevated|high) latency)\b|^\W*errors? (?:on|in|with|for)\b",
+    re.IGNORECASE,
 )
-_VERSION_TITLE = re.compile(r"^\W*(?:[\w-]+[ @/-])?v?\d+(?:\.\d+){1,3}(?:[-+.]\w+)*\W*$", re.IGNORECASE)
+# A number alone, or one of three parts behind a name: "GPT-5.5" and "DeepSeek-V3.1" are models, "claude-code 2.1.3" is a line of a list.
+_VERSION_TITLE = re.compile(
+    r"^\W*(?:(?:(?:version|release)[ -])?v?\d+(?:\.\d+){1,3}|[\w-]+[ @/-]v?\d+(?:\.\d+){2,3}|[\w./-]+@\d+(?:\.\d+)+)(?:[-+.]\w+)*\W*$",
+    re.IGNORECASE,
+)
 _NUMBER = re.compile(r"\d+(?:\.\d+)*")
 _ELSEWHERE = re.compile(r"\b(?:available (?:in|on|through|via)|now (?:in|on)|comes to|support for)\b", re.IGNORECASE)
 
@@ -143,11 +155,16 @@ def _day(item: Item) -> str:
 
 def group(db: sqlite3.Connection, *, now: datetime) -> Iterator[Grouped]:
     """Give every waiting item a story, one transaction each; yield a result for every item."""
-    for item in sorted(stories.waiting(db, iso(now)), key=_order):
-        decision = decide(item, stories.candidates(db, item, title=not stands_alone(item)))
+    for item in sorted(stories.waiting(db), key=_order):
+        decision = decide(item, stories.candidates(db, item, title=_named(item)))
         with transaction(db):
             stories.join(db, item, decision.story, decision.score, decision.evidence, iso(now))
         yield Grouped(1, int(decision.story is not None))
+
+
+def _named(item: Item) -> bool:
+    """Whether an item may meet another by its title: it names a development."""
+    return len(title_words(item.title)) >= MIN_TITLE_WORDS and not stands_alone(item)
 
 
 def _order(item: Item) -> tuple[str, bool, str]:

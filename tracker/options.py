@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["Group", "Options"]
 
 
+FIRST_YEAR, LAST_YEAR = 1991, 2200  # arXiv began in 1991; at the ends of the calendar "a week ago" is no instant
+
+
 class Options:
     """The global options; every command takes them too, so that they may stand before or after its name."""
 
@@ -36,10 +39,15 @@ class Options:
         from tracker import clock
 
         given = self.now or os.environ.get("TRACKER_NOW")
+        if not given:
+            return clock.now()
         try:
-            return clock.parse(given) if given else clock.now()
+            moment = clock.parse(given)
         except ValueError:
             raise click.UsageError(f"--now (or TRACKER_NOW) must be like 2026-06-12 or 2026-06-12T06:10:00Z, not {given!r}") from None
+        if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+            raise click.UsageError(f"--now (or TRACKER_NOW) must lie in the years {FIRST_YEAR} to {LAST_YEAR}, not {given!r}")
+        return moment
 
     def load(self) -> Config:
         from tracker.config import load

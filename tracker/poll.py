@@ -23,11 +23,11 @@ from tracker.clock import iso
 from tracker.clock import parse as instant
 from tracker.config import Config
 from tracker.errors import SourceError
+from tracker.polite import host_key
 from tracker.pollers import poller
 from tracker.pollers.worker import ParseWorker
 from tracker.store import items, sources, transaction
 from tracker.types import Entry, Page, Polled, Request, Response, Source, State
-from tracker.urls import host_of
 
 __all__ = ["Trial", "due", "next_poll", "poll", "sane", "trial"]
 
@@ -36,7 +36,10 @@ SLACK = timedelta(minutes=15)  # cron never fires to the second: what is due wit
 FIRST_BACKOFF, LAST_BACKOFF = timedelta(hours=1), timedelta(days=7)
 FIRST_WINDOW_S = 3 * 86_400  # how far a source without an end is read back at its first poll
 OLD = timedelta(days=14)  # what is dated further before the last good poll is an archive, not news
-_INCOMPLETE = "the document was not complete; the entries that were are stored"
+_INCOMPLETE = {
+    "truncated": "the document was not complete; the entries that were are stored",
+    "too_many_items": "it lists more than one poll takes; the newest are stored",
+}
 _CLOCK_SKEW = timedelta(days=1)  # a post of tomorrow morning in Tokyo is not "in the future"
 
 
@@ -169,7 +172,7 @@ class _Tally:
 
     def _end(self, db: sqlite3.Connection, arrived: _Arrived, run: int | None) -> Polled:
         problem = self.page.problem if self.page else None
-        error = arrived.error or (SourceError(problem, _INCOMPLETE) if problem else None)
+        error = arrived.error or (SourceError(problem, _INCOMPLETE.get(problem, "not all of it could be read")) if problem else None)
         polled = Polled(
             self.source.id, self._outcome(error), round(arrived.seconds, 3), self.size, self.entries, self.new, self.changed,
             str(error) if error else None,
@@ -180,7 +183,8 @@ class _Tally:
             run=run,
             now=iso(self.now),
             status=self.page.status if self.page else None,
-            next_poll_at=iso(next_poll(self.source, self.state, error, self.now)),
+            # More than we take of a whole history is no failure: nothing gets better by asking later.
+            next_poll_at=iso(next_poll(self.source, self.state, None if problem == "too_many_items" else error, self.now)),
             moved_to=self.page.moved_to if self.page else None,
         )
         return polled
@@ -197,8 +201,7 @@ def _arrivals(chosen: Sequence[Source], states: dict[str, State], fetcher: Fetch
     """Ask hosts in parallel, the sources of one host in turn; yield what arrives, in order of arrival."""
     hosts: dict[str, list[Source]] = {}
     for source in chosen:
-        host = host_of(source.url)
-        hosts.setdefault("arxiv.org" if host.endswith("arxiv.org") else host, []).append(source)
+        hosts.setdefault(host_key(source.url), []).append(source)
     arrivals: queue.Queue[_Arrived | None] = queue.Queue(maxsize=2 * WORKERS)  # a slow disk slows the network, never fills memory
     stop = threading.Event()
     with ParseWorker() as worker, ThreadPoolExecutor(WORKERS, "poll") as pool:

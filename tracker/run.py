@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -58,13 +59,18 @@ class Summary:
 
     @property
     def failed(self) -> tuple[Polled, ...]:
-        """The polls whose source gave nothing or not all."""
-        return tuple(polled for polled in self.polls if not polled.ok)
+        """The polls whose source gave nothing."""
+        return tuple(polled for polled in self.polls if not polled.ok and not polled.entries)
+
+    @property
+    def incomplete(self) -> tuple[Polled, ...]:
+        """The polls whose source answered, but not with all there is."""
+        return tuple(polled for polled in self.polls if not polled.ok and polled.entries)
 
     @property
     def nothing_answered(self) -> bool:
         """Whether sources were asked and none gave anything: most likely there is no network."""
-        return bool(self.polls) and all(not polled.ok and not polled.entries for polled in self.polls)
+        return bool(self.polls) and len(self.failed) == len(self.polls)
 
     def as_dict(self) -> dict[str, object]:
         """Return the numbers, for ``runs.summary`` and ``--json``."""
@@ -72,6 +78,7 @@ class Summary:
             "sources_asked": len(self.polls),
             "sources_answered": len(self.polls) - len(self.failed),
             "failed": {polled.source: polled.error for polled in self.failed},
+            "incomplete": {polled.source: polled.error for polled in self.incomplete},
             "new": sum(polled.new for polled in self.polls),
             "changed": sum(polled.changed for polled in self.polls),
             "bytes": sum(polled.size for polled in self.polls),
@@ -122,7 +129,7 @@ class Tracker:
             StoreError: the database cannot be used.
         """
         if self._db is None:
-            self._stack.enter_context(store.run_lock(self.path.parent, self.path))
+            self._stack.enter_context(store.run_lock(self.path.parent, self.path, clock.iso(self.now)))
             self._db = store.open(self.path, write=True)
             self._stack.callback(self._db.close)
         return self._db
@@ -155,7 +162,7 @@ class Tracker:
 
     def run(self, told: Told | None = None) -> Summary:
         """Walk the whole way. ``told`` hears of every result as it comes."""
-        db = self.db
+        db, began = self.db, time.monotonic()
         with store.transaction(db):
             run = runs.start(db, clock.iso(self.now), release())
             runs.prune(db, clock.iso(self.now - timedelta(days=runs.KEEP_POLLS_DAYS)))
@@ -164,12 +171,16 @@ class Tracker:
         grouped = _heard(self.group(), None)
         watched = _heard(self.watch(), told)
         with store.transaction(db):  # the digest tells of this run: its numbers must stand first
-            runs.finish(db, run, clock.iso(self.now), _summary(polls, tagged, grouped, watched).as_dict())
+            runs.finish(db, run, self._after(began), _summary(polls, tagged, grouped, watched).as_dict())
         sent = tuple(_heard(self.digest(), told)) if self.config.digests else ()
         summary = replace(_summary(polls, tagged, grouped, watched), sent=sent)
         with store.transaction(db):
-            runs.finish(db, run, clock.iso(self.now), summary.as_dict())
+            runs.finish(db, run, self._after(began), summary.as_dict())
         return summary
+
+    def _after(self, began: float) -> str:
+        """The present when ``time.monotonic()`` was ``began``, and what has passed since."""
+        return clock.iso(self.now + timedelta(seconds=time.monotonic() - began))
 
     def items(
         self, *, topic: str | None = None, by: str | None = None, about: str | None = None, since: str | None = None, limit: int = 100

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from shlex import quote
 from typing import Any
 
 from tracker.clock import ago, until
 from tracker.text import one_line
 
-__all__ = ["board", "demo", "polled", "sent", "status", "summary", "table", "trial"]
+__all__ = ["board", "demo", "polled", "sent", "status", "summary", "table", "trial", "waits"]
 
 
 def polled(result: Any) -> str:
@@ -23,8 +24,13 @@ def polled(result: Any) -> str:
     return f"  {'!' if result.error else '✓'} {result.source}  {what}{f', {result.changed} changed' if result.changed else ''}"
 
 
-def summary(result: Any, totals: Mapping[str, Any], db: str, seconds: float) -> Iterator[str]:
-    """Yield what a run did, and how to go on."""
+def waits(source: str, state: Any, now: datetime) -> str:
+    """Return the line of a source that was named and not asked, because its server wants us to wait."""
+    return f"  … {source}  not asked: its server wants us to wait; asked again {until(state.next_poll_at, now)}"
+
+
+def summary(result: Any, totals: Mapping[str, Any], db: str, seconds: float, *, make: bool = False) -> Iterator[str]:
+    """Yield what a run did, and how to go on; ``make``: whether ``make serve`` would show the same."""
     asked, failed = len(result.polls), result.failed
     if not asked:
         yield "No source is due yet: all were asked a short while ago. `tracker status` says when each is asked again."
@@ -34,7 +40,7 @@ def summary(result: Any, totals: Mapping[str, Any], db: str, seconds: float) -> 
         yield f"{answered}; {new} new items, {result.tagged} tagged, {result.on_topic} on topic ({seconds:.0f} s)."
     if result.grouped:
         yield f"{result.grouped} items grouped, {result.joined} joined a story; {result.events} events for the standing questions."
-    yield from _failures(failed)
+    yield from _failures([*failed, *result.incomplete])
     yield from sent(result.sent)
     if result.model_problem:
         yield f"The model is not used: {one_line(result.model_problem, 300)}. Rules tagged alone; {result.waiting} items wait for it."
@@ -43,19 +49,20 @@ def summary(result: Any, totals: Mapping[str, Any], db: str, seconds: float) -> 
     yield f"In all {totals['items']} items, {totals['on_topic']} on topic{_counts(totals['by_topic'], ' – ')}"
     if totals["by_lab"]:
         yield f"By lab{_counts(totals['by_lab'], ': ')}"
-    yield f"Browse them: tracker serve{'' if db == 'data/tracker.db' else f' --db {db}'}   (or `make serve`)"
+    yield f"Browse them: tracker serve{'' if db == 'data/tracker.db' else f' --db {quote(db)}'}{'   (or `make serve`)' if make else ''}"
 
 
 def _failures(failed: Iterable[Any]) -> Iterator[str]:
     """One line a cause; a source alone with its cause gets its sentence."""
-    causes: dict[str, list[Any]] = {}
+    causes: dict[tuple[str, bool], list[Any]] = {}
     for poll in failed:
-        causes.setdefault(poll.outcome, []).append(poll)
-    for cause, polls in sorted(causes.items(), key=lambda pair: -len(pair[1])):
+        causes.setdefault((poll.outcome, bool(poll.entries)), []).append(poll)
+    for (cause, entries), polls in sorted(causes.items(), key=lambda pair: -len(pair[1])):
+        what = "not complete" if entries else "not answered"
         if len(polls) == 1:
-            yield f"  not answered: {polls[0].source}: {one_line(polls[0].error or '', 300)}"
+            yield f"  {what}: {polls[0].source}: {one_line(polls[0].error or '', 300)}"
         else:
-            yield f"  not answered: {cause}: {', '.join(sorted(poll.source for poll in polls))}"
+            yield f"  {what}: {cause}: {', '.join(sorted(poll.source for poll in polls))}"
     if causes:
         yield "  `tracker doctor` says what to do."
 
@@ -154,6 +161,6 @@ def demo(result: Any, db: str) -> Iterator[str]:
     """Yield what the sample week came to, and how to look at it."""
     yield "The sample week of 8 to 14 June 2026, walked day by day without a network. Its texts are invented."
     yield f"{result.items} items, {result.stories} stories, {result.digests} digests."
-    yield f"Browse it: tracker serve --db {db}"
+    yield f"Browse it: tracker serve --db {quote(db)}"
     if result.last_digest:
-        yield f"Read the last digest: {result.last_digest}"
+        yield f"Read the last digest: {quote(str(result.last_digest))}"

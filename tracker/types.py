@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 __all__ = [
+    "ORIGINS",
+    "RUNGS",
     "Attribution",
     "Candidate",
     "DigestPlan",
@@ -28,6 +30,10 @@ __all__ = [
     "Topic",
     "Watch",
 ]
+
+
+ORIGINS = ("paper", "official", "press", "community")  # what an item is, by who speaks
+RUNGS = ("reported", "stated", "published", "shipped")  # what kind of evidence an item is, weakest first
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Watch: which items answer a standing question, how, and since when.
 
-in   items in ``pending(watch)``: new ones, and those whose tags, labs or story changed; the whole span for a new or edited watch
-out  rows in ``watch_events``; the board
+in   items in ``pending(watch)``: new ones, and those that were edited or tagged anew; the whole span for a new or edited watch
+out  rows in ``watch_events``; stories told anew where an item in them has changed; the board
 A rung says what kind of evidence an item is; rungs are no ladder: a product never answers "is there a paper?". By a lab needs an
 attribution; a lab named in a title is only about it. An event whose ground is gone is withdrawn, with the day, never deleted.
 """
@@ -17,10 +17,10 @@ from datetime import date, datetime
 from tracker.clock import iso
 from tracker.config import Config
 from tracker.patterns import compile_rules
-from tracker.store import transaction, watches
+from tracker.store import stories, transaction, watches
 from tracker.types import Event, Facts, Watch
 
-__all__ = ["Status", "Watched", "board", "match", "rung_of", "status", "watch"]
+__all__ = ["Status", "Watched", "board", "match", "rung_of", "rungs_of", "status", "watch"]
 
 RUNGS = ("reported", "stated", "published", "shipped")
 BATCH = 500
@@ -59,20 +59,42 @@ class Watched:
 
 
 def rung_of(facts: Facts, lab: str) -> tuple[str, str]:
-    """Return the kind of evidence the item is for a lab, and the cue that says so."""
+    """Return the kind of evidence the item is for a lab, and the cue that says so.
+
+    What presents a study is published although it is also released ("the system card is now available"); a release that only links to a
+    paper is shipped.
+    """
     if lab not in facts.by:
         return "reported", f"about the lab, not by it ({facts.about.get(lab, '')})"
     if facts.origin == "paper":
         return "published", "a paper"
-    if facts.act == "release":
-        return "shipped", f"released: “{facts.act_cue}”"
     if found := _STUDY_PATH.search(facts.url or ""):
         return "published", f"a publication page: “{found[0]}”"
     if found := _STUDY_TITLE.search(facts.title):
         return "published", f"a publication: “{found[0]}”"
-    if paper := next((key for key in sorted(facts.links) if key.startswith("arxiv:")), None):
+    if facts.act == "release":
+        return "shipped", f"released: “{facts.act_cue}”"
+    if paper := _presented(facts):
         return "published", f"presents a paper: {paper}"
     return "stated", "a page of the lab"
+
+
+def _presented(facts: Facts) -> str | None:
+    """The linked paper that the item presents; of a PDF, which may be a form or a letter, only if the item tells a result."""
+    papers = (key for key in sorted(facts.links) if key.startswith("arxiv:") or facts.act == "result")
+    return next(papers, None)
+
+
+def rungs_of(facts: Facts) -> list[tuple[str, str, str]]:
+    """Return (rung, lab, cue) for each lab that the item is by, else about; a parent counts through its child alone.
+
+    What is neither by a lab nor about one reports, with the lab ""; a paper of nobody we know is no rung at all.
+    """
+    known = facts.by or facts.about
+    if not known:
+        return [] if facts.origin == "paper" else [("reported", "", "by no lab and about none")]
+    labs = [lab for lab, how in known.items() if not how.startswith("parent of")]
+    return [(rung, lab, cue) for lab in labs for rung, cue in [rung_of(facts, lab)]]
 
 
 def match(watch: Watch, facts: Facts) -> list[Event]:
@@ -115,42 +137,73 @@ def _labs(watch: Watch, facts: Facts) -> dict[str, str]:
     return by or ({} if facts.by else _asked(watch.about, facts.about, watch.not_by))
 
 
+# How the store says that a lab is the parent of others: alone, or behind a way of its own in which the lab is known.
+_PARENT_OF = re.compile(r"(?:^|; )parent of ([\w-]+(?:, [\w-]+)*)$")
+
+
 def _asked(wanted: Sequence[str], present: Mapping[str, str], unwanted: Sequence[str]) -> dict[str, str]:
-    if "any" in wanted:
-        return {lab: how for lab, how in present.items() if lab not in unwanted and not how.startswith("parent of")}
-    return {lab: present[lab] for lab in wanted if lab in present and lab not in unwanted}
+    """The labs present that are wanted, children of unwanted ones left out; a child that is wanted itself speaks for its parent."""
+    children = {lab: found[1].split(", ") if (found := _PARENT_OF.search(how)) else [] for lab, how in present.items()}
+    out = _with_children(unwanted, children)
+    asked = [lab for lab in (present if "any" in wanted else wanted) if lab in present and lab not in out]
+    return {lab: present[lab] for lab in asked if not present[lab].startswith("parent of") or _speaks(lab, asked, children, out)}
+
+
+def _speaks(lab: str, asked: Sequence[str], children: Mapping[str, Sequence[str]], out: set[str]) -> bool:
+    """Whether a lab that is only the parent of others adds anything: none of them is asked for, and one of them counts."""
+    below = _with_children(children[lab], children)
+    return below.isdisjoint(asked) and any(child not in out and not children.get(child) for child in below)
+
+
+def _with_children(labs: Sequence[str], children: Mapping[str, Sequence[str]]) -> set[str]:
+    found, new = set[str](), set(labs)
+    while new:
+        found |= new
+        new = {child for lab in new for child in children.get(lab, ())} - found
+    return found
 
 
 def status(watch: Watch, events: Sequence[Event], now: str, after_day: str | None = None) -> Status:
-    """Return the state of a watch from its events (any order).
+    """Return the state of a watch from its events (any order). What lies outside its time is a sign, never an answer.
 
     Args:
-        after_day: the day on which the watch named in ``after`` was settled, if it was.
+        after_day: the day on which the watch named in ``after`` was settled, if it was: nothing answers before.
     """
     day = now[:10]
     ordered = sorted(events, key=lambda event: (event.at, event.item))
     rungs = tuple(rung for rung in RUNGS if any(event.rung == rung for event in ordered))
-    answers = [event for event in ordered if event.rung in watch.answer]
+    start = after_day if watch.after else watch.since
+    answers = [event for event in ordered if event.rung in watch.answer and _in_time(watch, event.at[:10], start)]
     facts = Status("open", rungs, answers[0] if answers else None, ordered[-1] if ordered else None)
     if answers:
         return replace(facts, state="answered")
-    if watch.within_s and (start := after_day if watch.after else watch.since):
-        gone, whole = (date.fromisoformat(day) - date.fromisoformat(start)).days, watch.within_s // 86_400
+    if watch.within_s and start:
+        gone, whole = _days(start, day), watch.within_s // 86_400
         return replace(facts, state="waiting" if gone <= whole else "expired", day=gone, of_days=whole)
     if watch.until:
         start_day = watch.since or day
-        gone = (date.fromisoformat(min(day, watch.until)) - date.fromisoformat(start_day)).days
-        whole = (date.fromisoformat(watch.until) - date.fromisoformat(start_day)).days
+        gone, whole = _days(start_day, min(day, watch.until)), _days(start_day, watch.until)
         state = "expired" if day > watch.until else "waiting" if day >= start_day else "open"
         return replace(facts, state=state, day=max(gone, 0), of_days=whole)
     return facts
 
 
+def _in_time(watch: Watch, day: str, start: str | None) -> bool:
+    """Whether an answer of that day counts: from ``start`` on, for as long as ``within`` says."""
+    if start is None:
+        return not watch.after
+    return day >= start and not (watch.within_s and _days(start, day) > watch.within_s // 86_400)
+
+
+def _days(start: str, end: str) -> int:
+    return (date.fromisoformat(end) - date.fromisoformat(start)).days
+
+
 def _first_per_lab(events: Sequence[Event]) -> list[Event]:
-    """Each lab's first event; a backfill that finds an earlier one moves it back."""
-    first: dict[str, Event] = {}
+    """Each lab's first event of each rung, so that press never hides the lab's own word; an earlier one found later moves it back."""
+    first: dict[tuple[str, str], Event] = {}
     for event in sorted(events, key=lambda event: (event.at, event.item)):
-        first.setdefault(event.lab, event)
+        first.setdefault((event.lab, event.rung), event)
     return list(first.values())
 
 
@@ -158,12 +211,16 @@ def _first_per_lab(events: Sequence[Event]) -> list[Event]:
 
 
 def watch(db: sqlite3.Connection, config: Config, *, now: datetime) -> Iterator[Watched]:
-    """Match what waits against every watch, and the whole span against a new or edited one; yield a result a batch.
+    """Match what waits against every watch, then the whole span against a new or edited one; yield a result a batch.
 
-    What a new watch finds by looking back is ``quiet``: shown on the board, never mailed.
+    What a watch finds by looking back is ``quiet``: shown on the board, never mailed. The queue comes first, since what is in it is news
+    to an edited watch as well; an event, once stored, keeps its ``quiet``. So a run that is killed anywhere ends as an undisturbed one:
+    an item is looked back at only when it has been through the queue.
     """
     with transaction(db):
         looking = watches.sync(db, config.watches, iso(now))
+    while batch := watches.waiting(db, BATCH):
+        yield _one_batch(db, config.watches, batch, now)
     fresh = [w for w in config.watches if w.id in looking]
     last = min(looking.values(), default=0)
     while fresh and (batch := watches.archive(db, fresh, last, BATCH)):
@@ -172,8 +229,6 @@ def watch(db: sqlite3.Connection, config: Config, *, now: datetime) -> Iterator[
     if fresh:
         with transaction(db):
             watches.looked(db, looking, None)
-    while batch := watches.waiting(db, iso(now), BATCH):
-        yield _one_batch(db, config.watches, batch, now)
 
 
 def _one_batch(
@@ -181,10 +236,12 @@ def _one_batch(
 ) -> Watched:
     """Match and store; with ``looked_to`` the watches look back: what they find is quiet, and where they are is stored with it."""
     found = [(facts.item, [event for w in asked for event in match(w, facts)]) for facts in batch]
+    items = [facts.item for facts in batch]
     with transaction(db):
         events, withdrawn = watches.save(db, [w.id for w in asked], found, iso(now), quiet=looked_to is not None)
         if looked_to is None:
-            watches.done(db, [facts.item for facts in batch])
+            stories.retell(db, items)  # an edited item comes by here again: its title or rank may be another
+            watches.done(db, items)
         else:
             watches.looked(db, [w.id for w in asked], looked_to)
     return Watched(len(batch), events, withdrawn)

@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email import policy
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -23,18 +24,14 @@ from tracker.clock import parse
 from tracker.errors import TrackerError
 from tracker.text import one_line
 
-__all__ = ["Mail", "MailError", "Notifier", "Outcome", "load", "message", "slug"]
+__all__ = ["Mail", "MailError", "Notifier", "Outcome", "load", "message", "messages", "slug"]
 
 MAX_HEADER = 200  # characters of a header that a feed has a part in
 
 
-class MailError(TrackerError):
-    """A digest that could not be handed over to anybody; it is kept and tried again."""
-
-
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """A digest on its way. ``date`` is UTC text, ``contact`` a mail address, ``one_click`` an https address that takes RFC 8058's POST."""
+    """A digest on its way. ``date`` is UTC text, ``contact`` a mail address."""
 
     name: str
     to: tuple[str, ...]
@@ -45,7 +42,6 @@ class Mail:
     message_id: str
     date: str
     contact: str
-    one_click: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +50,14 @@ class Outcome:
 
     refused: Mapping[str, str] = field(default_factory=dict)
     deferred: Mapping[str, str] = field(default_factory=dict)
+
+
+class MailError(TrackerError):
+    """A digest that could not be handed over to anybody; it is kept and tried again. ``outcome``: what was said of each, if anything."""
+
+    def __init__(self, sentence: str, outcome: Outcome | None = None) -> None:
+        super().__init__(sentence)
+        self.outcome = outcome
 
 
 class Notifier(Protocol):
@@ -85,17 +89,13 @@ def message(mail: Mail, recipient: str | None) -> EmailMessage:
         MailError: an address that cannot stand in a header.
     """
     letter = EmailMessage(policy=policy.SMTP)
-    try:
-        letter["From"] = Address("tracker", addr_spec=mail.sender)
-        letter["To"] = Address(addr_spec=recipient) if recipient else "undisclosed-recipients:;"
-    except (ValueError, IndexError) as error:
-        raise MailError(f"{mail.sender} or {recipient} is not a mail address ({error})") from None
+    letter["From"] = _address(mail, mail.sender, "tracker")
+    letter["To"] = _address(mail, recipient) if recipient else "undisclosed-recipients:;"
     letter["Subject"] = one_line(mail.subject, MAX_HEADER)
     letter["Date"] = format_datetime(parse(mail.date))
     letter["Message-ID"] = mail.message_id
     letter["List-Id"] = f"<{slug(mail.name)}.tracker.{mail.sender.rpartition('@')[2]}>"
-    for name, value in _unsubscribe(mail).items():
-        letter[name] = value
+    letter["List-Unsubscribe"] = f"<mailto:{quote(mail.contact, safe='@+')}?subject={quote(f'unsubscribe {slug(mail.name)}')}>"
     letter["Auto-Submitted"] = "auto-generated"
     # Quoted-printable, not base64: filters and people can read it.
     letter.set_content(mail.text, charset="utf-8", cte="quoted-printable")
@@ -105,11 +105,35 @@ def message(mail: Mail, recipient: str | None) -> EmailMessage:
     return letter
 
 
-def _unsubscribe(mail: Mail) -> dict[str, str]:
-    subject = quote(f"unsubscribe {slug(mail.name)}")
-    ways = [f"<{mail.one_click}>"] if mail.one_click else []
-    headers = {"List-Unsubscribe": ", ".join([*ways, f"<mailto:{mail.contact}?subject={subject}>"])}
-    return headers | ({"List-Unsubscribe-Post": "List-Unsubscribe=One-Click"} if mail.one_click else {})
+def messages(mail: Mail) -> tuple[dict[str, EmailMessage], dict[str, str]]:
+    """Return the mail for each recipient, and those whose address cannot be used, with the reason: one wrong address stops nobody else.
+
+    Raises:
+        MailError: the sender is no address, or no recipient is.
+    """
+    _address(mail, mail.sender)
+    letters: dict[str, EmailMessage] = {}
+    wrong: dict[str, str] = {}
+    for recipient in mail.to:
+        try:
+            letters[recipient] = message(mail, recipient)
+        except MailError as error:
+            wrong[recipient] = str(error)
+    if wrong and not letters:
+        raise MailError("; ".join(wrong.values()), Outcome(wrong))
+    return letters, wrong
+
+
+def _address(mail: Mail, given: str, name: str = "") -> Address:
+    """An address as it may stand in a header; the standard library says in four ways that it may not."""
+    try:
+        if not given.isascii():
+            raise ValueError("letters beyond ASCII")
+        return Address(name, addr_spec=given)
+    except (ValueError, LookupError, AttributeError, MessageError):
+        raise MailError(
+            f'"{one_line(given, 100)}" is not a mail address; correct [digests.{one_line(mail.name, 60)}] in feeds.toml'
+        ) from None
 
 
 def slug(name: str) -> str:

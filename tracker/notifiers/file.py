@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from tracker.notifiers import Mail, MailError, Outcome, message, slug
+from tracker.notifiers import Mail, MailError, Outcome, message, messages, slug
 
 __all__ = ["send"]
 
@@ -20,17 +20,18 @@ def send(mail: Mail, options: Mapping[str, object]) -> Outcome:
     """Write the mail to ``options["folder"]``.
 
     Raises:
-        MailError: the folder cannot be written.
+        MailError: the folder cannot be written, or no address can stand in a header.
     """
     folder = str(options.get("folder") or "")
     if not folder:
         raise MailError(f'digest "{mail.name}" is to be written to files, but names no folder; set folder in [digests.{mail.name}]')
+    letters, wrong = messages(mail)
     try:
-        for number, recipient in enumerate(mail.to or (None,)):
-            _write(folder, _name(mail, number), message(mail, recipient).as_bytes())
+        for number, letter in enumerate(letters.values() if mail.to else [message(mail, None)]):
+            _write(folder, _name(mail, number), letter.as_bytes())
     except OSError as error:
         raise MailError(f"{folder} cannot be written ({error.strerror or error}); the digest is kept and written at a later run") from None
-    return Outcome()
+    return Outcome(wrong)
 
 
 def _name(mail: Mail, number: int) -> str:

@@ -20,7 +20,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from tracker.notifiers import Mail, MailError, Outcome, message
+from tracker.notifiers import Mail, MailError, Outcome, messages
 from tracker.text import one_line
 
 __all__ = ["Relay", "relay", "send"]
@@ -53,16 +53,16 @@ def send(mail: Mail, options: Mapping[str, object]) -> Outcome:
     if not mail.to:  # those whom an earlier attempt left over no longer want it
         return Outcome()
     server = relay(os.environ)
-    letters = {recipient: message(mail, recipient) for recipient in mail.to}
-    refused: dict[str, str] = {}
+    letters, refused = messages(mail)
     deferred: dict[str, str] = {}
     with _session(server) as smtp:
         for recipient, letter in letters.items():
             lasting, why = _hand_over(smtp, mail.sender, recipient, letter)
             if why:
                 (refused if lasting else deferred)[recipient] = why
-    if len(refused) + len(deferred) == len(letters):
-        raise MailError(f"{server} took the mail for nobody: {'; '.join(f'{who}: {why}' for who, why in (refused | deferred).items())}")
+    if len(refused) + len(deferred) == len(mail.to):
+        said = "; ".join(f"{who}: {why}" for who, why in (refused | deferred).items())
+        raise MailError(f"{server} took the mail for nobody: {said}", Outcome(refused, deferred))
     return Outcome(refused, deferred)
 
 
@@ -74,8 +74,6 @@ def _hand_over(smtp: smtplib.SMTP, sender: str, recipient: str, letter: EmailMes
         return _reply(*error.recipients[recipient])
     except smtplib.SMTPResponseException as error:
         return _reply(error.smtp_code, error.smtp_error)
-    except smtplib.SMTPNotSupportedError as error:  # an address beyond ASCII
-        return True, one_line(str(error), 200)
     except (smtplib.SMTPException, OSError) as error:
         return False, f"the connection broke ({_cause(error)})"
     return False, ""
@@ -170,8 +168,9 @@ def _connect(server: Relay) -> smtplib.SMTP:
         raise MailError(f"the certificate of {server} cannot be trusted ({error.verify_message}); nothing was sent") from None
     except ssl.SSLError as error:
         raise MailError(f"{server} does not speak TLS as it should ({_cause(error)}); nothing was sent") from None
-    except (smtplib.SMTPException, OSError) as error:
-        raise MailError(f"{server} cannot be reached ({_cause(error)}); is TRACKER_SMTP_URL right?") from None
+    except (smtplib.SMTPException, OSError, UnicodeError) as error:  # UnicodeError: a host like "mail..example" is no name at all
+        cause = "no name of a host" if isinstance(error, UnicodeError) else _cause(error)
+        raise MailError(f"{server} cannot be reached ({cause}); is TRACKER_SMTP_URL right?") from None
 
 
 def _start_tls(smtp: smtplib.SMTP, server: Relay, context: ssl.SSLContext) -> None:
@@ -194,6 +193,10 @@ def _log_in(smtp: smtplib.SMTP, server: Relay) -> None:
         raise MailError(f"{server} refuses the login of {server.user} ({error.smtp_code}); check user and password") from None
     except smtplib.SMTPNotSupportedError:
         raise MailError(f"{server} offers no way to log in; take the user out of TRACKER_SMTP_URL if it needs none") from None
+    except UnicodeEncodeError:  # smtplib speaks ASCII only
+        raise MailError(
+            f"{server} cannot be logged in to: user or password has letters beyond ASCII; set a password of plain ones"
+        ) from None
     except (smtplib.SMTPException, OSError) as error:
         raise MailError(f"{server} broke off during the login ({type(error).__name__})") from None
 

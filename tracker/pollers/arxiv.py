@@ -54,7 +54,9 @@ def poll(source: Source, state: State, get: Get, parse: Parse) -> Iterator[Page]
         inside = tuple(entry for entry, changed in zip(parsed.entries, parsed.changed, strict=True) if changed >= floor)
         # Only the first page is worth a hash: it alone tells the next poll whether anything is new.
         state = replace(state, body_hash=hashed) if first else state
-        yield page_of(response, Parsed(inside), state.body_hash if last else None, cursor=newest if last else None, last=last)
+        capped = last and start < (parsed.total or 0) and min(parsed.changed, default="") >= floor
+        listed = Parsed(inside, problem="too_many_items" if capped else None)
+        yield page_of(response, listed, state.body_hash if last else None, cursor=newest if last else None, last=last)
         if last:
             return
 

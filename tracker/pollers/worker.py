@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import IO, Any
@@ -77,10 +79,13 @@ class ParseWorker:
             if killed.is_set():  # it answered in its last moment
                 self.close()
             return answer
+        status = _ended(child)
         self.close()
         if killed.is_set():
             return {"error": "bomb", "detail": f"reading it did not end within {self._deadline_s:g} s; the document was given up"}
-        return {"error": "bomb", "detail": "reading it took more memory than a document may; the document was given up"}
+        if status == -signal.SIGKILL:  # nobody else kills a child of ours: the system does, when memory is short
+            return {"error": "bomb", "detail": "reading it took more memory than there is; the document was given up"}
+        return {"error": "malformed", "detail": f"the parse worker {_fate(status)}; the document was given up"}
 
     def close(self) -> None:
         """End the child; the next ``parse`` starts a new one."""
@@ -104,11 +109,27 @@ def _start() -> subprocess.Popen[bytes]:
             "-W",
             "ignore",
             "-c",
-            f"import sys; sys.path[:] = {sys.path!r}; from tracker.pollers.worker import _serve; _serve()",
+            # Ctrl-C goes to every process of the terminal; the parent ends the child, which has nothing to say about it.
+            f"import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); import sys; sys.path[:] = {sys.path!r}; "
+            "from tracker.pollers.worker import _serve; _serve()",
         ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
+
+
+def _ended(child: subprocess.Popen[bytes]) -> int | None:
+    """The status of a child that said nothing (or nonsense): None if it is still there."""
+    try:
+        return child.wait(1.0)
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def _fate(status: int | None) -> str:
+    if status is None:
+        return "did not answer as it should"
+    return f"crashed (signal {-status})" if status < 0 else f"could not start, or ended early (exit status {status})"
 
 
 def _write(stream: IO[bytes] | None, message: bytes) -> None:
@@ -145,8 +166,15 @@ def _serve() -> None:
     while line := stdin.readline():
         head = json.loads(line)
         body = stdin.read(head["size"])
-        stdout.write(json.dumps(_answer(head, body)).encode() + b"\n")
+        stdout.write(_line(head, body))
         stdout.flush()
+
+
+def _line(head: Mapping[str, Any], body: bytes) -> bytes:
+    try:
+        return json.dumps(_answer(head, body)).encode() + b"\n"
+    except MemoryError:  # here and not in `_answer`: an answer of many entries takes memory, too
+        return b'{"error": "bomb", "detail": "reading it took more memory than a document may"}\n'
 
 
 def _answer(head: Mapping[str, Any], body: bytes) -> dict[str, Any]:
@@ -158,7 +186,7 @@ def _answer(head: Mapping[str, Any], body: bytes) -> dict[str, Any]:
     except RecursionError:
         return {"error": "too_deep", "detail": "it is nested too deeply to be read"}
     except MemoryError:
-        return {"error": "bomb", "detail": "reading it took more memory than a document may"}
+        raise
     except Exception as error:  # a parser's bug on a hostile body must not end the run: it is named, with the source, in polls.error
         return {"error": "malformed", "detail": f"{type(error).__name__}: {error}"}
     names = [field.name for field in fields(Entry)]
@@ -173,12 +201,14 @@ def _limit_memory() -> None:
         return
     import feedparser  # noqa: F401 - what is imported first does not count
 
-    used = _address_space()
-    resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY_BYTES, resource.RLIM_INFINITY))
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    wanted = _address_space(resource.getpagesize()) + MEMORY_BYTES
+    with suppress(ValueError, OSError):  # a system that refuses: the deadline still holds
+        resource.setrlimit(resource.RLIMIT_AS, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
 
 
-def _address_space() -> int:
+def _address_space(page: int) -> int:
     try:
-        return int(Path("/proc/self/statm").read_text().split()[0]) * 4096
+        return int(Path("/proc/self/statm").read_text().split()[0]) * page
     except OSError:
         return 2**30

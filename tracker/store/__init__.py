@@ -10,7 +10,7 @@ import os
 import socket
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tracker.errors import LockHeld, StoreError
@@ -30,6 +30,7 @@ def open(path: str | Path, write: bool = False) -> sqlite3.Connection:  # noqa: 
         StoreError: there is no such file (reading), or it is foreign, damaged, older (reading) or newer than this release.
     """
     file = Path(path)
+    _check_file(file)
     if write:
         return _open_writer(file)
     if not file.exists():
@@ -41,6 +42,11 @@ def open(path: str | Path, write: bool = False) -> sqlite3.Connection:  # noqa: 
         db.close()
         raise
     return db
+
+
+def _check_file(file: Path) -> None:
+    if file.is_dir():
+        raise StoreError(f"{file} is a folder and cannot be the database; name a file, like --db {file / 'tracker.db'}")
 
 
 def _check_current(db: sqlite3.Connection, file: Path) -> None:
@@ -93,6 +99,8 @@ def transaction(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
     except BaseException as error:
         if db.in_transaction:
             db.execute("ROLLBACK")
+        if isinstance(error, sqlite3.OperationalError) and "readonly" in str(error):
+            raise StoreError(f"the database cannot be written ({error}); make its folder and its files writable") from error
         if isinstance(error, sqlite3.OperationalError):
             raise StoreError(f"the database cannot be written ({error}); nothing of this step was kept, the next run repeats it") from error
         if type(error) is sqlite3.DatabaseError:  # its other subclasses are mistakes of ours
@@ -101,12 +109,17 @@ def transaction(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
 
 
 @contextmanager
-def run_lock(directory: Path, db_path: Path | None = None) -> Iterator[None]:
+def run_lock(directory: Path, db_path: Path | None = None, since: str = "") -> Iterator[None]:
     """Hold the one writer's place in ``directory`` for the block. The kernel frees it when the process dies, however it dies.
 
+    Args:
+        since: now; what ``lock.txt`` tells whoever comes second, beside our process and host.
+
     Raises:
-        LockHeld: another run is active; says which, from the ``runs`` of ``db_path``.
+        LockHeld: another run is active; says which, from ``lock.txt``, else from the ``runs`` of ``db_path``.
     """
+    if db_path:
+        _check_file(db_path)
     try:
         directory.mkdir(parents=True, exist_ok=True)
         lock = sqlite3.connect(directory / "lock.db", timeout=0, isolation_level=None)
@@ -114,14 +127,31 @@ def run_lock(directory: Path, db_path: Path | None = None) -> Iterator[None]:
         lock.execute("BEGIN EXCLUSIVE")
     except sqlite3.OperationalError as error:
         if "locked" in str(error):
-            raise _held_by(db_path) from None
+            raise (_named(directory) or _held_by(db_path)) from None
         raise StoreError(f"{directory}: the run lock cannot be made ({error}); is the folder writable?") from None
+    except sqlite3.DatabaseError as error:
+        raise StoreError(f"{directory / 'lock.db'} is damaged ({error}); it holds nothing, delete it and try again") from None
     except OSError as error:
         raise StoreError(f"{directory} cannot be made: {error.strerror}") from None
+    name = directory / "lock.txt"  # lock.db cannot tell: nobody else reads a file that is locked
     try:
+        with suppress(OSError):
+            name.write_text(f"{since}\n{os.getpid()}\n{socket.gethostname()}\n", encoding="utf-8")
         yield
     finally:
+        with suppress(OSError):
+            name.unlink(missing_ok=True)
         lock.close()
+
+
+def _named(directory: Path) -> LockHeld | None:
+    """Who holds the lock, from ``lock.txt``; None if it is not there, or the note of one that was killed."""
+    try:
+        since, pid, host = (directory / "lock.txt").read_text(encoding="utf-8").splitlines()
+        held = LockHeld(since, int(pid), host)
+    except (OSError, ValueError):
+        return None
+    return held if since and (host != socket.gethostname() or _alive(held.pid)) else None
 
 
 def _held_by(db_path: Path | None) -> LockHeld:
@@ -133,13 +163,15 @@ def _held_by(db_path: Path | None) -> LockHeld:
             and with_row.execute("SELECT started_at, pid, host FROM runs WHERE finished_at IS NULL ORDER BY id DESC LIMIT 1").fetchone()
         )
         if row and row["host"] == socket.gethostname() and not _alive(row["pid"]):
-            row = None  # a run that was killed; the holder is a single stage, which leaves no row
+            row = None  # a run that was killed
     except (sqlite3.Error, StoreError):
         row = None
     return LockHeld(*row) if row else LockHeld()
 
 
 def _alive(pid: int) -> bool:
+    if os.name == "nt":  # there, signal 0 is Ctrl-C: https://docs.python.org/3/library/os.html#os.kill
+        return True
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -17,8 +17,8 @@ from tracker.store.items import IDS_PER_DAY
 from tracker.store.tags import how
 
 __all__ = [
-    "Health", "Line", "Sign", "Told", "baseline", "due", "fail", "first_run", "health", "lines", "period_froms", "period_tos", "prepare",
-    "send", "sent", "signs", "told", "told_watches", "unsent",
+    "Health", "Line", "Sign", "Told", "baseline", "due", "fail", "first_run", "health", "lines", "orphans", "period_froms", "period_tos",
+    "prepare", "send", "sent", "signs", "told", "told_watches", "unsent",
 ]  # fmt: skip
 
 # The query starts from ids, which name the day: what an archive of years holds costs nothing. An item that comes on topic later than
@@ -85,13 +85,10 @@ class Health:
     answered: int = 0
     failing: tuple[tuple[str, str | None, str], ...] = ()
     outages: tuple[tuple[str, int, str | None], ...] = ()
-    last_failed: bool = False  # the last time anything was asked, nothing answered
+    last_failed: bool = False  # the last time that anything was asked is one of the outages
     waiting: Mapping[str, int] = field(default_factory=dict)
     model: str = ""
     model_problem: str = ""
-
-
-# How a lab is known, in words; every other method shows the text that names it.
 
 
 # -- the ledger -------------------------------------------------------------------------------------
@@ -103,9 +100,9 @@ def first_run(db: sqlite3.Connection) -> str | None:
     return row[0] if row else None
 
 
-def baseline(db: sqlite3.Connection, name: str) -> str | None:
-    """Return where the first digest of that name began; None before there is one."""
-    row = db.execute("SELECT period_from FROM digests WHERE name = ? ORDER BY id LIMIT 1", (name,)).fetchone()
+def baseline(db: sqlite3.Connection, name: str, now: str) -> str | None:
+    """Return where the first digest of that name began; None before there is one. One that begins after ``now`` had a wrong clock."""
+    row = db.execute("SELECT period_from FROM digests WHERE name = ? AND period_from <= ? ORDER BY id LIMIT 1", (name, now)).fetchone()
     return row[0] if row else None
 
 
@@ -159,7 +156,9 @@ def told(db: sqlite3.Connection, name: str, stories: Iterable[int]) -> dict[int,
 def told_watches(db: sqlite3.Connection, name: str) -> dict[str, set[str]]:
     """Return the rungs of each watch that digests of that name have told."""
     found: dict[str, set[str]] = {}
-    rows = db.execute("SELECT watch, rung FROM digest_watches JOIN digests ON digests.id = digest WHERE name = ?", (name,))
+    rows = db.execute(
+        "SELECT watch, rung FROM digests CROSS JOIN digest_watches ON digest_watches.digest = digests.id WHERE name = ?", (name,)
+    )
     for watch, rung in rows:
         found.setdefault(watch, set()).add(rung)
     return found
@@ -219,14 +218,23 @@ def _labs(db: sqlite3.Connection, stories: str) -> dict[tuple[int, str], dict[st
     return found
 
 
-def signs(db: sqlite3.Connection) -> list[Sign]:
-    """Return every event that stands, in the order in which they were found."""
+def signs(db: sqlite3.Connection, wanted: Iterable[tuple[str, int, str]], begin: str) -> list[Sign]:
+    """Return the events that stand among those wanted, in the order in which they were found.
+
+    Args:
+        wanted: (watch, item, lab) of each: those that could be news, not the archive.
+        begin: what was found before is quiet, as is what was there before we looked.
+    """
     rows = db.execute(
-        """SELECT watch, watch_events.item, watch_events.lab, rung, at, found_at, quiet OR backlog AS quiet, reason, items.title, items.url,
-          sources.title AS source, story FROM watch_events
+        """SELECT watch, watch_events.item, watch_events.lab, rung, at, found_at, quiet OR backlog OR found_at < :begin AS quiet, reason,
+          items.title, items.url, sources.title AS source, story FROM json_each(:wanted) AS wanted
+        CROSS JOIN watch_events
+          ON watch = json_extract(wanted.value, '$[0]') AND watch_events.item = json_extract(wanted.value, '$[1]')
+          AND watch_events.lab = json_extract(wanted.value, '$[2]')
         JOIN items ON items.id = watch_events.item JOIN sources ON sources.id = items.source
         LEFT JOIN story_items ON story_items.item = watch_events.item
-        WHERE withdrawn_at IS NULL ORDER BY found_at, quiet DESC, at, items.key, watch_events.lab"""
+        WHERE withdrawn_at IS NULL ORDER BY found_at, quiet DESC, at, items.key, watch_events.lab""",
+        {"wanted": json.dumps(list(wanted)), "begin": begin},
     )
     return [
         Sign(
@@ -237,35 +245,36 @@ def signs(db: sqlite3.Connection) -> list[Sign]:
     ]  # fmt: skip
 
 
-def health(db: sqlite3.Connection, after: str) -> Health:
-    """Return how the sources, the queue and the model have done since an instant (exclusive)."""
+def health(db: sqlite3.Connection, after: str, until: str) -> Health:
+    """Return how the sources, the queue and the model have done since an instant (exclusive), until another."""
     asked, answered = db.execute(
         """SELECT count(DISTINCT source), count(DISTINCT iif(error IS NULL OR entries > 0, source, NULL)) FROM polls
-        WHERE at > ?""",
-        (after,),
+        WHERE at > ? AND at <= ?""",
+        (after, until),
     ).fetchone()
     failing = db.execute(
         "SELECT title, last_ok_at, coalesce(last_error, '') FROM sources WHERE fails > 0 AND retired_at IS NULL ORDER BY last_ok_at, id"
     )
-    last = db.execute("SELECT sum(error IS NULL OR entries > 0) FROM polls WHERE at = (SELECT max(at) FROM polls)").fetchone()[0]
+    outages = tuple(_outages(db, after, until, asked))
+    newest = db.execute("SELECT at FROM polls ORDER BY id DESC LIMIT 1").fetchone()  # by id: a clock may have run ahead
     models = [row[0] for row in db.execute("SELECT model FROM item_topics ORDER BY item DESC LIMIT 50")]
     summary = db.execute("SELECT summary FROM runs WHERE summary IS NOT NULL ORDER BY id DESC LIMIT 1").fetchone()
     return Health(
         asked,
         answered,
         tuple((title, ok, error.partition(":")[0]) for title, ok, error in failing),
-        tuple(_outages(db, after, asked)),
-        last == 0,
+        outages,
+        bool(newest) and newest[0] in {at for at, _, _ in outages},
         {row[0]: row[1] for row in db.execute("SELECT stage, count(*) FROM pending GROUP BY stage ORDER BY stage")},
         next((model for model in models if model != "rules"), models[0] if models else ""),
         str(json.loads(summary[0]).get("model_problem") or "") if summary else "",
     )
 
 
-def _outages(db: sqlite3.Connection, after: str, sources: int) -> Iterable[tuple[str, int, str | None]]:
+def _outages(db: sqlite3.Connection, after: str, until: str, sources: int) -> Iterable[tuple[str, int, str | None]]:
     """Times at which half of the sources or more were asked and none answered. One run has one instant."""
-    counted = "SELECT at, count(*), sum(error IS NULL OR entries > 0) FROM polls WHERE at > ? GROUP BY at ORDER BY at"
-    rows = db.execute(counted, (after,)).fetchall()
+    counted = "SELECT at, count(*), sum(error IS NULL OR entries > 0) FROM polls WHERE at > ? AND at <= ? GROUP BY at ORDER BY at"
+    rows = db.execute(counted, (after, until)).fetchall()
     for place, (at, asked, answered) in enumerate(rows):
         if not answered and asked * 2 >= sources:
             yield at, asked, next((later for later, _, good in rows[place + 1 :] if good), None)
@@ -295,7 +304,19 @@ def prepare(
 
 def unsent(db: sqlite3.Connection, name: str) -> list[sqlite3.Row]:
     """Return the digests of that name that are not sent, oldest first."""
-    return db.execute("SELECT * FROM digests WHERE status <> 'sent' AND name = ? ORDER BY id", (name,)).fetchall()
+    # By status, not by name: the status of a row stands behind its HTML, and those that were sent are years of it.
+    return db.execute(
+        "SELECT * FROM digests INDEXED BY digests_status WHERE status IN ('prepared', 'sending') AND name = ? ORDER BY id", (name,)
+    ).fetchall()
+
+
+def orphans(db: sqlite3.Connection, names: Iterable[str], note: str) -> list[sqlite3.Row]:
+    """Return the digests that are not sent, of none of these names, whose ``error`` does not yet say so."""
+    return db.execute(
+        """SELECT * FROM digests INDEXED BY digests_status WHERE status IN ('prepared', 'sending')
+        AND name NOT IN (SELECT value FROM json_each(?)) AND instr(coalesce(error, ''), ?) = 0 ORDER BY id""",
+        (json.dumps(sorted(names)), note),
+    ).fetchall()
 
 
 def send(db: sqlite3.Connection, digest: int) -> None:
@@ -308,8 +329,8 @@ def sent(db: sqlite3.Connection, digest: int, now: str, error: str | None) -> No
     db.execute("UPDATE digests SET status = 'sent', sent_at = ?, next_try_at = NULL, error = ? WHERE id = ?", (now, error, digest))
 
 
-def fail(db: sqlite3.Connection, digest: int, error: str, next_try_at: str) -> None:
-    """Note that a digest has not arrived, why, and when it is tried again."""
+def fail(db: sqlite3.Connection, digest: int, error: str, next_try_at: str | None) -> None:
+    """Note that a digest has not arrived, why, and when it is tried again (None: as soon as may be)."""
     db.execute("UPDATE digests SET status = 'prepared', error = ?, next_try_at = ? WHERE id = ?", (error, next_try_at, digest))
 
 

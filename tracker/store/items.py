@@ -246,16 +246,21 @@ class _Ranks:
     """Which of two sources has the say on an item's title, text and date."""
 
     def __init__(self, db: sqlite3.Connection, source: Source) -> None:
-        self._db, self._own, self._known = db, _rank(source.kind, source.lab, source.role), dict[str, int]()
+        self._db, self._own, self._known = db, _rank(source.kind, source.lab, source.role), dict[str, tuple[int, bool]]()
 
     def may_rewrite(self, source: Source, other: str) -> bool:
         """The source that has the say keeps it; a better one takes it over (the lab's own page over a mirror over a link post)."""
-        if other == source.id:
-            return True
+        return other == source.id or self._own > self._of(other)[0]
+
+    def is_listing(self, other: str) -> bool:
+        """Whether a source is a page, which shows a line of each item and never its text."""
+        return self._of(other)[1]
+
+    def _of(self, other: str) -> tuple[int, bool]:
         if other not in self._known:
             row = self._db.execute("SELECT kind, lab, role FROM sources WHERE id = ?", (other,)).fetchone()
-            self._known[other] = _rank(*row)
-        return self._own > self._known[other]
+            self._known[other] = _rank(*row), row["kind"] == "page"
+        return self._known[other]
 
 
 def _rank(kind: str, lab: str | None, role: str) -> int:
@@ -274,7 +279,7 @@ def _update(db: sqlite3.Connection, source: Source, candidate: _Candidate, now: 
     ).fetchone()
     _remember(db, source, candidate, item, now)
     if not ranks.may_rewrite(source, old["source"]):
-        return 0
+        return _fill(db, item, entry, old, now) if ranks.is_listing(old["source"]) else 0
     takeover = old["source"] != source.id
     changes = _changes(entry, old, takeover=takeover, listing=source.kind == "page")
     if not changes and not takeover:
@@ -290,6 +295,29 @@ def _update(db: sqlite3.Connection, source: Source, candidate: _Candidate, now: 
     if reads_otherwise or takeover:  # a lab is told from the URL and the source, too
         db.execute("INSERT OR IGNORE INTO pending(stage, item, due_at) VALUES ('tag', ?, ?)", (item, now))
     return int(bool(changes.keys() - {"date"}))
+
+
+def _fill(db: sqlite3.Connection, item: int, entry: Entry, old: sqlite3.Row, now: str) -> int:
+    """Give an item of a listing page what a lesser source knows of it: the longer text, authors and a date where it has none.
+
+    So it ends as it would have, had the lesser source come first; title, URL and source stay the page's.
+    """
+    longer = len(entry.text) > len(old["body"]) and fold(entry.text) != fold(old["body"]) and old["revision"] < MAX_REVISIONS
+    body = entry.text if longer else old["body"]
+    authors, date = old["authors"] or "; ".join(entry.authors), old["published_at"] or entry.published_at
+    if (body, authors, date) == (old["body"], old["authors"], old["published_at"]):
+        return 0
+    rewritten = bool(longer and old["body"])
+    if rewritten:
+        db.execute("INSERT OR IGNORE INTO revisions(item, at, what, old) VALUES (?, ?, 'text', ?)", (item, now, old["body"]))
+    db.execute(
+        "UPDATE items SET authors = ?, published_at = ?, content_hash = ?, revision = revision + ? WHERE id = ?",
+        (authors, date, content_hash(old["title"], body), int(rewritten), item),
+    )
+    if longer:
+        db.execute("UPDATE texts SET body = ? WHERE item = ?", (body, item))
+    db.execute("INSERT OR IGNORE INTO pending(stage, item, due_at) VALUES ('tag', ?, ?)", (item, now))
+    return int(longer)
 
 
 def _changes(entry: Entry, old: sqlite3.Row, *, takeover: bool, listing: bool) -> dict[str, tuple[object, object]]:
@@ -336,12 +364,15 @@ _ITEM_JOINS = "JOIN texts ON texts.item = items.id JOIN sources ON sources.id = 
 
 
 def pending(db: sqlite3.Connection, stage: str, now: str, limit: int, after: int = 0) -> list[Item]:
-    """Return the next items that wait for a stage, oldest id first, beyond the id ``after``."""
+    """Return the next items that wait for a stage, oldest id first, beyond the id ``after``.
+
+    ``now`` decides nothing: what a clock that ran ahead has queued is work like any other.
+    """
     rows = db.execute(
         # CROSS JOIN: the queue is read first, whatever the statistics say; its size, not the archive's, is the cost
         f"""SELECT {_ITEM_COLUMNS} FROM pending CROSS JOIN items ON items.id = pending.item {_ITEM_JOINS}
-        WHERE pending.stage = ? AND pending.item > ? AND pending.due_at <= ? ORDER BY pending.item LIMIT ?""",  # noqa: S608 - constants
-        (stage, after, now, limit),
+        WHERE pending.stage = ? AND pending.item > ? ORDER BY pending.item LIMIT ?""",  # noqa: S608 - constants
+        (stage, after, limit),
     )
     return [_item(row) for row in rows]
 

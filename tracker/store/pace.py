@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from tracker.errors import StoreError
@@ -24,15 +24,30 @@ class Pace:
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / "pace.db"
+        self._free_at: dict[str, float] = {}  # by time.monotonic(), of this process
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            with closing(self._connect()) as db:
-                db.execute("CREATE TABLE IF NOT EXISTS hosts(host TEXT PRIMARY KEY, free_at REAL NOT NULL) STRICT")
+            self._make()
         except (OSError, sqlite3.Error) as error:
             raise StoreError(f"{self._path} cannot be written: {error}") from None
 
     def reserve(self, host: str, delay_s: float) -> float:
-        """Take the host's next slot; return the seconds to wait for it. The host is busy from then until ``stamp``."""
+        """Take the host's next slot; return the seconds to wait for it. The host is busy from then until ``stamp``.
+
+        When the file fails, the pace is that of this process: a source is not to blame for our disk.
+        """
+        try:
+            return self._reserve(host, delay_s)
+        except sqlite3.Error:
+            return max(0.0, self._free_at.get(host, 0.0) - time.monotonic())
+
+    def stamp(self, host: str, delay_s: float) -> None:
+        """Note that the request to the host has ended: the next slot begins ``delay_s`` from now."""
+        self._free_at[host] = time.monotonic() + delay_s
+        with suppress(sqlite3.Error), closing(self._connect()) as db:
+            db.execute("UPDATE hosts SET free_at = ? WHERE host = ?", (time.time() + delay_s, host))
+
+    def _reserve(self, host: str, delay_s: float) -> float:
         now = time.time()
         with closing(self._connect()) as db:
             db.execute("BEGIN IMMEDIATE")
@@ -44,10 +59,19 @@ class Pace:
             db.execute("COMMIT")
         return max(0.0, slot - now)
 
-    def stamp(self, host: str, delay_s: float) -> None:
-        """Note that the request to the host has ended: the next slot begins ``delay_s`` from now."""
+    def _make(self) -> None:
+        try:
+            self._look()
+        except sqlite3.OperationalError:  # no room, no right, somebody else's lock: not the file's fault
+            raise
+        except sqlite3.DatabaseError:  # damaged: what it remembers is worth a pause, not a stop
+            self._path.unlink(missing_ok=True)
+            self._look()
+
+    def _look(self) -> None:
         with closing(self._connect()) as db:
-            db.execute("UPDATE hosts SET free_at = ? WHERE host = ?", (time.time() + delay_s, host))
+            db.execute("CREATE TABLE IF NOT EXISTS hosts(host TEXT PRIMARY KEY, free_at REAL NOT NULL) STRICT")
+            db.execute("SELECT max(host), max(free_at) FROM hosts").fetchone()
 
     def _connect(self) -> sqlite3.Connection:
         db = sqlite3.connect(self._path, timeout=30, isolation_level=None)

@@ -1,4 +1,10 @@
-"""Watches: the standing questions, and the items that bear on them."""
+"""Watches: the standing questions, and the items that bear on them.
+
+in   the questions of feeds.toml, events that were matched
+out  rows in watches and watch_events; what is known of items (``Facts``), from the queue or, for a look back, from the archive
+refuses to know rungs and how a question is matched: a look back offers more than will match, never less.
+Surprising: the full-text index holds stems, so what ends in ``*`` is searched by a shorter beginning than the rule has (``_stem_begins``).
+"""
 
 from __future__ import annotations
 
@@ -6,7 +12,8 @@ import json
 import re
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
+from functools import lru_cache
 
 from tracker.store.items import IDS_PER_DAY
 from tracker.store.tags import how
@@ -15,22 +22,34 @@ from tracker.types import Event, Facts, Watch
 __all__ = ["archive", "done", "events", "facts", "looked", "looks", "save", "sync", "waiting"]
 
 
+# What an edit may change without asking anew: words for people, and what only the state on the board is worked out from.
+_SAME_QUESTION = {"id", "question", "note", "answer", "first_per", "after", "within_s"}
+_DEFAULTS = {field.name: json.loads(json.dumps(field.default)) for field in fields(Watch) if field.name not in _SAME_QUESTION}
+
+
 def sync(db: sqlite3.Connection, watches: Iterable[Watch], now: str) -> dict[str, int]:
     """Mirror the watches of feeds.toml; return those that have yet to look back, with the id they have looked up to.
 
-    A new or edited watch begins at 0. Where it is stands in the database, so that a killed run does not end the search.
+    A new watch, one that came back, and one that now looks for something else begin at 0. Where it is stands in the database, so that a
+    killed run does not end the search.
     """
     specs = {w.id: (w.question, json.dumps(asdict(w), sort_keys=True, ensure_ascii=False), w.since) for w in watches}
-    present = {row[0]: (row[1], row[2]) for row in db.execute("SELECT id, spec, retired_at FROM watches")}
-    changed = {watch for watch, spec in specs.items() if present.get(watch) != (spec[1], None)}
+    present = {row[0]: tuple(row[1:]) for row in db.execute("SELECT id, question, spec, since, retired_at FROM watches")}
     db.executemany(
         """INSERT INTO watches(id, question, spec, since, looked_to) VALUES (?, ?, ?, ?, 0) ON CONFLICT(id) DO UPDATE SET
-        question = excluded.question, spec = excluded.spec, since = excluded.since, looked_to = 0, retired_at = NULL""",
-        [(watch, *specs[watch]) for watch in sorted(changed)],
+        question = excluded.question, spec = excluded.spec, since = excluded.since, retired_at = NULL""",
+        [(watch, *spec) for watch, spec in sorted(specs.items()) if present.get(watch) != (*spec, None)],
     )
-    gone = [watch for watch, (_, retired) in present.items() if watch not in specs and retired is None]
-    db.executemany("UPDATE watches SET retired_at = ? WHERE id = ?", [(now, watch) for watch in gone])
+    known = {watch: spec for watch, (_, spec, _, retired) in present.items() if retired is None}
+    asked = [watch for watch, spec in specs.items() if watch not in known or _sought(known[watch]) != _sought(spec[1])]
+    looked(db, asked, 0)
+    db.executemany("UPDATE watches SET retired_at = ? WHERE id = ?", [(now, watch) for watch in known if watch not in specs])
     return dict(db.execute("SELECT id, looked_to FROM watches WHERE looked_to IS NOT NULL AND retired_at IS NULL").fetchall())
+
+
+def _sought(spec: str) -> dict[str, object]:
+    """What a stored question looks for, defaults left out: a field that a release adds asks nothing new while nobody uses it."""
+    return {name: value for name, value in json.loads(spec).items() if name in _DEFAULTS and value != _DEFAULTS[name]}
 
 
 def looked(db: sqlite3.Connection, watches: Iterable[str], item: int | None) -> None:
@@ -38,37 +57,125 @@ def looked(db: sqlite3.Connection, watches: Iterable[str], item: int | None) -> 
     db.executemany("UPDATE watches SET looked_to = ? WHERE id = ?", [(item, watch) for watch in watches])
 
 
-def waiting(db: sqlite3.Connection, now: str, limit: int) -> list[Facts]:
+def waiting(db: sqlite3.Connection, limit: int) -> list[Facts]:
     """Return what is known of the next items that wait for the watches."""
-    rows = db.execute("SELECT item FROM pending WHERE stage = 'watch' AND due_at <= ? ORDER BY item LIMIT ?", (now, limit))
-    return _facts(db, [row[0] for row in rows])
+    return _facts(db, [row[0] for row in db.execute("SELECT item FROM pending WHERE stage = 'watch' ORDER BY item LIMIT ?", (limit,))])
+
+
+# What no stage has passed on yet comes through the queue, as news: a look back leaves it alone.
+_ON_ITS_WAY = """EXISTS (SELECT 1 FROM pending WHERE pending.item = found.item)
+  AND NOT EXISTS (SELECT 1 FROM story_items WHERE story_items.item = found.item)"""
 
 
 def archive(db: sqlite3.Connection, watches: Sequence[Watch], after: int, limit: int) -> list[Facts]:
-    """Return what is known of the stored items beyond an id that watches could concern: by topic, by the words of their phrases."""
+    """Return what is known of the stored items beyond an id that watches could concern: by topic, by the words of their phrases.
+
+    Every text, when a phrase has no words that the index could be asked for.
+    """
     topics = sorted({topic for w in watches for topic in w.topics})
-    words = [" AND ".join(f'"{word}"' for word in _words(phrase)) for w in watches for phrase in w.phrases]
+    clauses = [_clause(phrase) for w in watches for phrase in w.phrases]
     values: dict[str, object] = {"after": after, "limit": limit, "topics": json.dumps(topics)}
-    found = "SELECT item FROM item_topics WHERE tier = 'confident' AND topic IN (SELECT value FROM json_each(:topics)) AND item > :after"
     # What answered the question as it stood before must be looked at again, or an edit could not take it back.
     values["watches"] = json.dumps([w.id for w in watches])
-    found += " UNION SELECT item FROM watch_events WHERE watch IN (SELECT value FROM json_each(:watches)) AND item > :after"
-    if words:
-        values["match"] = " OR ".join(f"({every})" for every in words if every)
-        found += " UNION SELECT rowid FROM texts_fts WHERE texts_fts MATCH :match AND rowid > :after"
-    rows = db.execute(f"SELECT item FROM ({found}) ORDER BY item LIMIT :limit", values)  # noqa: S608 - constants
+    values["match"] = " OR ".join(sorted(set(clauses)))
+    among = "SELECT item FROM item_topics WHERE tier = 'confident' AND topic IN (SELECT value FROM json_each(:topics)) AND item > :after"
+    among += " UNION SELECT item FROM watch_events WHERE watch IN (SELECT value FROM json_each(:watches)) AND item > :after"
+    if clauses:
+        among += " UNION SELECT rowid FROM texts_fts WHERE texts_fts MATCH :match AND rowid > :after"
+    if not all(clauses):
+        among = "SELECT item FROM texts WHERE item > :after"
+    rows = db.execute(f"SELECT item FROM ({among}) AS found WHERE NOT ({_ON_ITS_WAY}) ORDER BY item LIMIT :limit", values)  # noqa: S608
     return _facts(db, [row[0] for row in rows])
 
 
-def _words(phrase: str) -> list[str]:
-    """The words of a rule pattern that must stand in a text: none that ends in ``*``, none of an alternation."""
-    return re.findall(r"(?<![\w*])[a-z0-9]+(?![\w*])", re.sub(r"\([^)]*\)", " ", phrase.lower()))
+# -- from a rule pattern to a question for the index ------------------------------------------------
+
+_CHOICE = re.compile(r"\(([^)]*)\)")
+_RUN = re.compile(r"[^\s-]+")
+_PIECE = re.compile(r"[^\W_]+")
+
+
+def _clause(phrase: str) -> str:
+    """Return the full-text query that every text which a rule pattern (``tracker.patterns``) matches fulfils; "" when there is none.
+
+    >>> _clause("self-improving agent(s|ic loop*)")
+    '"self" AND "improving" AND "ag"*'
+    >>> _clause("superintelligen*"), _clause("(agents|bots) that learn"), _clause("(agents|*) x*")
+    ('"superintellig"*', '("agents" OR "bots") AND "that" AND "learn"', '"x"*')
+    """
+    parts = _CHOICE.split(phrase)  # outside, choice, outside, choice, …
+    terms: list[str] = []
+    for n, part in enumerate(parts):
+        glued = _glued(parts, n)
+        if n % 2 == 0:
+            terms += _terms(part, *glued)
+            continue
+        choices = [" AND ".join(_terms(choice, *glued)) for choice in part.split("|")]
+        if all(choices):
+            terms.append(f"({' OR '.join(choices)})")  # AND binds tighter than OR
+    return " AND ".join(terms)
+
+
+def _glued(parts: Sequence[str], n: int) -> tuple[bool, bool]:
+    """Whether a word goes on across the beginning, and across the end, of a part: ``pre(train|tune)``."""
+    if n % 2 == 0:
+        return n > 0 and parts[n][:1].strip(" -") != "", n + 1 < len(parts) and parts[n][-1:].strip(" -") != ""
+    before, behind = parts[n - 1][-1:], parts[n + 1][:1]
+    return (before or (" " if n == 1 else "x")).strip(" -") != "", (behind or (" " if n + 2 == len(parts) else "x")).strip(" -") != ""
+
+
+def _terms(part: str, glued_before: bool, glued_behind: bool) -> list[str]:
+    """The words of a piece of a pattern, as terms of a full-text query; what is not ASCII folds in ways of its own and is left out."""
+    pieces = [piece for run in _RUN.finditer(part) if run[0].isascii() for piece in _PIECE.finditer(part, *run.span())]
+    terms = []
+    for piece in pieces:
+        word, end = piece[0].lower(), piece.end()
+        if glued_before and piece.start() == 0:
+            continue
+        open_end = part[end : end + 1] == "*" or (glued_behind and end == len(part))
+        terms.append(f'"{_stem_begins(word)}"*' if open_end else f'"{word}"')
+    return terms
+
+
+# What the Porter stemmer of FTS5 takes off (Porter 1980, and "bli" and "logi" of its later versions), by what must be left before it: any
+# letter, a vowel, or the measure 1 or 2 (how often a vowel is followed by a consonant).
+_SUFFIXES = (
+    ("any", "s ies"),
+    ("vowel", "ed ing y"),
+    ("1", "eed e ational tional enci anci izer abli bli alli entli eli ousli ization ation ator alism iveness fulness ousness aliti iviti"),
+    ("1", "biliti logi icate ative alize iciti ical ful ness"),
+    ("2", "al ance ence er ic able ible ant ement ment ent ion ou ism ate iti ous ive ize"),
+)
+_LEFT = {"any": ".", "vowel": "[aeiouy]", "1": "[aeiouy][^aeiou]", "2": "[aeiouy][^aeiou]+[aeiouy]+[^aeiou]"}
+_TAKEN = [
+    (suffix[:n], re.compile(_LEFT[left])) for left, suffixes in _SUFFIXES for suffix in suffixes.split() for n in range(1, len(suffix) + 1)
+]
+
+
+@lru_cache(1024)
+def _stem_begins(word: str) -> str:
+    """Return how the stem of every word begins that begins with ``word``: what may be (the beginning of) a suffix is taken off.
+
+    The index holds stems: "superintelligence" stands there as "superintellig", and ``"superintelligen"*`` would miss it. Nothing that
+    the stemmer would take off is left at the end, so that it leaves the result as it is.
+
+    >>> _stem_begins("superintelligen"), _stem_begins("generalizat"), _stem_begins("learn")
+    ('superintellig', 'gener', 'lear')
+    """
+    shorter = {word[: -len(end)] for end, left in _TAKEN if word.endswith(end) and left.search(word[: -len(end)])}
+    if len(word) > 2 and word[-1] == word[-2]:  # "hopping" stands as "hop"
+        shorter.add(word[:-1])
+    return min(map(_stem_begins, sorted(shorter)), key=len, default=word)
 
 
 def save(
     db: sqlite3.Connection, asked: Sequence[str], found: Sequence[tuple[int, list[Event]]], now: str, *, quiet: bool
 ) -> tuple[int, int]:
-    """Store the events of items, and withdraw those whose ground is gone; return how many came and went."""
+    """Store the events of items, and withdraw those whose ground is gone; return how many came and went.
+
+    Args:
+        quiet: what is new here was found by looking back; the backlog is quiet in any case.
+    """
     came = went = 0
     for item, events in found:
         wanted = {(event.watch, event.lab): event for event in events}
@@ -90,13 +197,15 @@ def save(
 
 def _put(db: sqlite3.Connection, event: Event, row: sqlite3.Row | None, now: str, quiet: bool) -> int:
     reason = json.dumps(event.reason, ensure_ascii=False)
-    if row and (row["rung"], row["reason"], row["withdrawn_at"]) == (event.rung, reason, None):
+    said = (event.rung, event.at, round(event.score, 4), reason)
+    if row and (row["rung"], row["at"], row["score"], row["reason"], row["withdrawn_at"]) == (*said, None):
         return 0
     db.execute(
-        """INSERT INTO watch_events(watch, item, lab, rung, at, found_at, score, reason, quiet) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-        ON CONFLICT(watch, item, lab) DO UPDATE SET rung = excluded.rung, score = excluded.score, reason = excluded.reason,
-          withdrawn_at = NULL""",
-        (event.watch, event.item, event.lab, event.rung, event.at, now, round(event.score, 4), reason, int(quiet)),
+        """INSERT INTO watch_events(watch, item, lab, rung, at, found_at, score, reason, quiet)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, max(?, (SELECT backlog FROM items WHERE id = ?)))
+        ON CONFLICT(watch, item, lab) DO UPDATE SET rung = excluded.rung, at = excluded.at, score = excluded.score,
+          reason = excluded.reason, withdrawn_at = NULL""",
+        (event.watch, event.item, event.lab, event.rung, event.at, now, round(event.score, 4), reason, int(quiet), event.item),
     )
     return int(row is None)
 
@@ -127,19 +236,24 @@ def looks(db: sqlite3.Connection) -> tuple[str | None, str | None]:
     return row[0], row[1]
 
 
+# The batch is read first, whatever the statistics say: its size, not the archive's, is the cost.
+_AMONG = "json_each(:ids) AS listed CROSS JOIN {} ON {} = listed.value"
+
+
 def _facts(db: sqlite3.Connection, ids: Sequence[int]) -> list[Facts]:
     values = {"ids": json.dumps(ids)}
-    among = "(SELECT value FROM json_each(:ids))"
-    labs = _labs(db, values, among)
+    labs = _labs(db, values)
     topics: dict[int, dict[str, tuple[float, str]]] = {}
-    for row in db.execute(f"SELECT item, topic, score, tier FROM item_topics WHERE item IN {among}", values):  # noqa: S608 - constants
+    for row in db.execute(f"SELECT item, topic, score, tier FROM {_AMONG.format('item_topics', 'item')}", values):  # noqa: S608 - constants
         topics.setdefault(row[0], {})[row[1]] = (row[2], row[3])
     links: dict[int, set[str]] = {}
-    for row in db.execute(f"SELECT item, key FROM links WHERE item IN {among} AND key >= 'arxiv:' AND key < 'arxiv;'", values):  # noqa: S608
+    papers = "links.key GLOB 'arxiv:*' OR links.key GLOB 'url:*.pdf' OR links.key GLOB 'url:*.pdf[?]*'"
+    for row in db.execute(f"SELECT item, links.key FROM {_AMONG.format('links', 'item')} WHERE {papers}", values):  # noqa: S608 - constants
         links.setdefault(row[0], set()).add(row[1])
     rows = db.execute(
-        f"""SELECT id, key, url, items.title, body, coalesce(published_at, first_seen_at) AS at, published_at, origin, act, act_cue
-        FROM items JOIN texts ON texts.item = id WHERE id IN {among} ORDER BY id""",  # noqa: S608 - constants
+        f"""SELECT items.id, items.key, url, items.title, body, coalesce(published_at, first_seen_at) AS at, published_at, origin,
+          act, act_cue
+        FROM {_AMONG.format("items", "items.id")} JOIN texts ON texts.item = items.id ORDER BY items.id""",  # noqa: S608 - constants
         values,
     )
     return [
@@ -153,19 +267,27 @@ def _facts(db: sqlite3.Connection, ids: Sequence[int]) -> list[Facts]:
     ]  # fmt: skip
 
 
-def _labs(db: sqlite3.Connection, values: Mapping[str, object], among: str) -> dict[tuple[int, str], dict[str, str]]:
+def _labs(db: sqlite3.Connection, values: Mapping[str, object]) -> dict[tuple[int, str], dict[str, str]]:
     """{(item, relation): {lab: how we know}}; a lab includes the labs whose parent it is, from the day on which it was."""
     found: dict[tuple[int, str], dict[str, str]] = {}
+    children: dict[tuple[int, str], dict[str, set[str]]] = {}
     rows = db.execute(
         f"""WITH RECURSIVE up(item, lab, relation, method, evidence, depth) AS (
-          SELECT item, lab, relation, method, evidence, 0 FROM item_labs
-            WHERE item IN {among} AND relation IN ('by', 'about')
+          SELECT item, lab, relation, method, evidence, 0 FROM {_AMONG.format("item_labs", "item")}
+            WHERE relation IN ('by', 'about')
           UNION SELECT up.item, lab_parents.parent, relation, 'parent', up.lab, depth + 1 FROM up
             JOIN lab_parents ON lab_parents.lab = up.lab WHERE depth < 5
               AND (since IS NULL OR replace(since, '-', '') * {IDS_PER_DAY} <= up.item))
         SELECT item, lab, relation, method, evidence FROM up ORDER BY depth DESC, method DESC""",  # noqa: S608 - constants
         dict(values),
     )
-    for row in rows:
-        found.setdefault((row[0], row[2]), {})[row[1]] = how(row[3], row[4])
+    for item, lab, relation, method, evidence in rows:
+        if method == "parent":
+            children.setdefault((item, relation), {}).setdefault(lab, set()).add(evidence)
+        else:
+            found.setdefault((item, relation), {})[lab] = how(method, evidence)
+    for key, parents in children.items():  # "published on x.example; parent of a, b": who asks for one must see the others
+        for lab, of in parents.items():
+            said = how("parent", ", ".join(sorted(of)))
+            found[key][lab] = f"{found[key][lab]}; {said}" if lab in found[key] else said
     return found
