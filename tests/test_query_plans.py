@@ -144,7 +144,7 @@ STEPS: dict[str, Callable[[sqlite3.Connection, config.Config], object]] = {
     "an item known by its guid": lambda db, _: _save(db, BLOG, _entry(2, url="https://lab.example/moved")),
     "an item known by its title": lambda db, _: _save(db, BLOG, _entry(3, url="https://lab.example/new", guid="new")),
     "an item of another source": lambda db, _: _save(db, PRESS, _entry(4, guid="p")),
-    "the queue of a stage": lambda db, _: items.pending(db, "tag", NOW, 500, 20260612000010),
+    "the queue of a stage": lambda db, _: items.pending(db, "tag", 500, 20260612000010),
     "tagging": _tag,
     "tagging again": _tag_twice,
     "tagging again since a day": lambda db, _: tags.again(db, "2026-06-01T00:00:00Z", NOW),

@@ -18,9 +18,8 @@ from tracker.notifiers import letter, words
 from tracker.notifiers.letter import Block, Chip, Group, Link, Question, Sheet
 from tracker.store.digests import Health, Line, Sign, Told
 from tracker.text import one_line
-from tracker.types import DigestPlan, Watch
+from tracker.types import RUNGS, DigestPlan, Watch
 from tracker.urls import safe_url
-from tracker.watch import RUNGS
 
 __all__ = ["MAX_HTML", "Digest", "Matter", "Move", "Story", "compose", "importance"]
 

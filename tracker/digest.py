@@ -32,8 +32,8 @@ from tracker.config import Config
 from tracker.notifiers import Mail, MailError, Outcome
 from tracker.store import digests, transaction, watches
 from tracker.store.digests import Health, Sign
-from tracker.types import DigestPlan, Watch
-from tracker.watch import RUNGS, Status, board, rung_of
+from tracker.types import RUNGS, DigestPlan, Watch
+from tracker.watch import Status, board, rungs_of
 
 __all__ = ["Digest", "Sent", "as_file", "compose", "digest", "held", "is_due", "moves", "next_try", "preview"]
 
@@ -215,9 +215,7 @@ def _rungs(db: sqlite3.Connection, items: Sequence[int]) -> dict[int, set[str]]:
     found: dict[int, set[str]] = {}
     for start in range(0, len(items), _FACTS):
         for facts in watches.facts(db, items[start : start + _FACTS]):
-            labs = [lab for lab in (facts.by or facts.about) if not (facts.by or facts.about)[lab].startswith("parent of")]
-            rungs = {rung_of(facts, lab)[0] for lab in labs}
-            found[facts.item] = rungs or (set() if facts.origin == "paper" else {"reported"})
+            found[facts.item] = {rung for rung, _, _ in rungs_of(facts)}
     return found
 
 

@@ -74,7 +74,7 @@ def tag(
         if again_since:
             tags.again(db, iso(again_since), iso(now))
     last = 0
-    while batch := items.pending(db, "tag", iso(now), BATCH, last):
+    while batch := items.pending(db, "tag", BATCH, last):
         taggers = taggers or load(config)
         last = batch[-1].id
         yield _one_batch(db, taggers, batch, iso(now))

@@ -18,11 +18,10 @@ from tracker.clock import iso
 from tracker.config import Config
 from tracker.patterns import compile_rules
 from tracker.store import stories, transaction, watches
-from tracker.types import Event, Facts, Watch
+from tracker.types import RUNGS, Event, Facts, Watch
 
 __all__ = ["Status", "Watched", "board", "match", "rung_of", "rungs_of", "status", "watch"]
 
-RUNGS = ("reported", "stated", "published", "shipped")
 BATCH = 500
 
 # An official page that presents a study, not only announces one: by its address, or by the name of such documents in its title.

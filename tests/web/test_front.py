@@ -130,7 +130,7 @@ def test_a_long_list_goes_on(path: Path, db: sqlite3.Connection) -> None:
     with store.transaction(db):
         more = [entry(f"Older {n}", f"https://openai.example/{n}") for n in range(front.LISTED + 10)]
         items.save(db, SOURCES[0], more, now="2026-06-11T06:00:00Z", first=False, old_before=None)
-        for item in items.pending(db, "tag", NOW, 100):
+        for item in items.pending(db, "tag", 100):
             tags.save(db, item, *TAGS["Agents that remember"], tags.Signals("official"), registry="r", now=NOW, done=True)
     (first,) = get(path, "/?lab=openai")
     older = unescape(re.findall(r'href="([^"]+)" rel="next"', first.text)[0])

@@ -32,7 +32,7 @@ def add(db: sqlite3.Connection, *names: str, day: str = "2026-06-11", source: in
         for name in names:
             published = entry(name, f"https://gazette.example/{name.replace(' ', '-')}", at=f"{day}T05:00:00Z")
             items.save(db, SOURCES[source], [published], now=f"{day}T06:00:00Z", first=False, old_before=None)
-        for item in items.pending(db, "tag", "2026-12-31T00:00:00Z", 1000):
+        for item in items.pending(db, "tag", 1000):
             tags.save(db, item, [tag], by, tags.Signals("press"), registry="r", now=NOW, done=True)
             found.append(item.id)
     return found

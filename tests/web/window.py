@@ -85,7 +85,7 @@ def fill(db: sqlite3.Connection) -> None:
             strict=True,
         ):
             items.save(db, source, entries, now=NOW, first=False, old_before=None)
-        for item in items.pending(db, "tag", NOW, 100):
+        for item in items.pending(db, "tag", 100):
             said = TAGS.get(item.title, ([], []))
             tags.save(db, item, *said, tags.Signals(item.origin or "press"), registry="r", now=NOW, done=True)
         db.execute("UPDATE sources SET last_ok_at = ?, next_poll_at = '2026-06-12T12:00:00Z' WHERE id <> 'gazette'", (NOW,))

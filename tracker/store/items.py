@@ -363,11 +363,8 @@ _ITEM_COLUMNS = """items.id, items.key, items.source, items.url, items.title, te
 _ITEM_JOINS = "JOIN texts ON texts.item = items.id JOIN sources ON sources.id = items.source"
 
 
-def pending(db: sqlite3.Connection, stage: str, now: str, limit: int, after: int = 0) -> list[Item]:
-    """Return the next items that wait for a stage, oldest id first, beyond the id ``after``.
-
-    ``now`` decides nothing: what a clock that ran ahead has queued is work like any other.
-    """
+def pending(db: sqlite3.Connection, stage: str, limit: int, after: int = 0) -> list[Item]:
+    """Return the next items that wait for a stage, oldest id first, beyond the id ``after``."""
     rows = db.execute(
         # CROSS JOIN: the queue is read first, whatever the statistics say; its size, not the archive's, is the cost
         f"""SELECT {_ITEM_COLUMNS} FROM pending CROSS JOIN items ON items.id = pending.item {_ITEM_JOINS}

@@ -11,9 +11,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-__all__ = ["ORIGINS", "act", "origin", "unconfirmed"]
+from tracker.types import ORIGINS
 
-ORIGINS = ("paper", "official", "press", "community")
+__all__ = ["act", "origin", "unconfirmed"]
 
 
 def origin(key: str, url: str | None, source_origin: str, lab_of_url: Callable[[str], object | None]) -> str:

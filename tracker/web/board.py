@@ -17,9 +17,9 @@ from typing import Any
 from tracker import watch as watching
 from tracker.config import Config
 from tracker.store import browse
-from tracker.types import Event, Watch
+from tracker.types import RUNGS, Event, Watch
 from tracker.urls import host_of, safe_url
-from tracker.watch import RUNGS, Status
+from tracker.watch import Status
 from tracker.web.links import Links
 from tracker.web.stories import doubt
 from tracker.web.words import count, date_of, day_of, moment

@@ -15,9 +15,10 @@ from itertools import groupby
 from typing import Any
 
 from tracker.store.items import IDS_PER_DAY
+from tracker.types import RUNGS
 from tracker.types import Facts as Known
 from tracker.urls import host_of, safe_url
-from tracker.watch import RUNGS, rung_of
+from tracker.watch import rungs_of
 from tracker.web.links import Links
 from tracker.web.words import count, moment, time_of
 
@@ -138,17 +139,14 @@ def _rungs(members: Sequence[Row], labs: Rows, names: Names) -> list[tuple[str, 
     return own or [found[rung] for rung in RUNGS[:1] if rung in found]
 
 
-def _rungs_of(row: Row, said: Sequence[Row]) -> Iterator[tuple[str, str, str]]:
-    """What kind of evidence an item is for the labs that it is by, else about; what is neither, unless a paper, reports."""
+def _rungs_of(row: Row, said: Sequence[Row]) -> list[tuple[str, str, str]]:
+    """What kind of evidence an item is, for whom, and the cue that says so."""
     by, about = ({one["lab"]: one["evidence"] for one in said if one["relation"] == relation} for relation in ("by", "about"))
     known = Known(
         row["id"], row["key"], row["url"], row["title"], "", _at(row), row["origin"] or "press", row["act"], row["act_cue"] or "",
         by, about, {}, frozenset(filter(None, [row["paper"]])),
     )  # fmt: skip
-    for lab in by or about:
-        yield (rung := rung_of(known, lab))[0], lab, rung[1] if by else "about the lab, not by it"
-    if not by and not about and known.origin != "paper":
-        yield "reported", "", "by neither a lab nor about one"
+    return rungs_of(known)
 
 
 # -- tags -------------------------------------------------------------------------------------------
