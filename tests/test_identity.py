@@ -564,3 +564,13 @@ def test_the_line_of_a_page_that_a_mirrors_text_replaced_is_kept_as_a_revision(k
     with writes(known) as written:
         poll(known, MIRROR, IN_FULL, now="2026-06-12T18:00:00Z")
     assert written == []
+
+
+def test_a_slash_that_comes_and_goes_is_no_edit(db: sqlite3.Connection) -> None:
+    source = Source("lab", "feed", "https://lab.example.org/feed", "Lab")
+    for url in ("https://lab.example.org/x", "https://lab.example.org/x/", "https://lab.example.org/x"):
+        with transaction(db):
+            sources.sync(db, [source], "2026-06-01T00:00:00Z")
+            saved = items.save(db, source, [Entry("Title", url)], now="2026-06-12T06:00:00Z", first=False, old_before=None)
+    assert (saved.new, saved.changed) == (0, 0)
+    assert db.execute("SELECT count(*) FROM revisions").fetchone()[0] == 0

@@ -330,12 +330,17 @@ def _changes(entry: Entry, old: sqlite3.Row, *, takeover: bool, listing: bool) -
     pairs = {
         "title": (old["title"], entry.title or old["title"]),
         "text": (old["body"], text),
-        "url": (old["url"], entry.url or old["url"]),
+        "url": (old["url"], entry.url if entry.url and not _same_page(entry.url, old["url"]) else old["url"]),
         "date": (old["published_at"], (entry.published_at if takeover else None) or old["published_at"] or entry.published_at),
         "version": (old["version"], version),
     }
     same_words = {what: fold(str(a)) == fold(str(b)) for what, (a, b) in pairs.items() if what in ("title", "text") and a != b}
     return {what: pair for what, pair in pairs.items() if pair[0] != pair[1] and not (takeover and same_words.get(what))}
+
+
+def _same_page(url: str, old: str | None) -> bool:
+    """Whether two addresses differ only in what feeds change without notice: a scraper's slash is no edit."""
+    return old is not None and link_key(url) == link_key(old)
 
 
 def _rewrite(
