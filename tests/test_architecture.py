@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "urls": {"errors", "text", "types"},
     "patterns": set(),
     "tomlfile": {"errors"},
-    "config": {"errors", "types", "patterns", "tomlfile"},
+    "config": {"errors", "types", "patterns", "pollers", "tomlfile"},
     "polite": set(),
     "net": {"errors", "polite"},
     "fetch": {"errors", "types", "net", "polite"},

@@ -211,7 +211,7 @@ def test_names_are_words_and_time_is_told_apart(fresh: sqlite3.Connection) -> No
     """STYLE of names: lower case, ``*_at`` holds text, ``*_s`` holds numbers."""
     for table in schema.descriptions():
         for row in fresh.execute(f"PRAGMA table_info({table})"):
-            assert re.fullmatch(r"[a-z][a-z_]*", row["name"]), f"{table}.{row['name']}"
+            assert re.fullmatch(r"[a-z][a-z0-9_]*", row["name"]), f"{table}.{row['name']}"
             if row["name"].endswith("_at") and row["type"]:
                 assert row["type"] == "TEXT"
             if row["name"].endswith("_s") and row["type"]:

@@ -14,17 +14,17 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote_plus, urlsplit
+from urllib.parse import urlsplit
 
 from tracker.errors import ConfigError
 from tracker.patterns import check_pattern
+from tracker.pollers import OURS, kinds, poller
 from tracker.tomlfile import Table, TomlFile, nearest, span_s
 from tracker.types import ORIGINS, RUNGS, DigestPlan, Lab, Source, Topic, Watch
 
-__all__ = ["DEFAULTS", "KINDS", "Config", "keys", "load", "shipped_feeds", "span_s"]
+__all__ = ["DEFAULTS", "Config", "keys", "load", "shipped_feeds", "span_s"]
 
 DEFAULTS = Path(__file__).parent / "defaults"
-ARXIV_API = "https://export.arxiv.org/api/query"
 ROLES = ("primary", "mirror")
 RHYTHMS = ("daily", "weekly", "run")
 NOTIFIERS = ("smtp", "file")
@@ -32,7 +32,6 @@ NOTIFIERS = ("smtp", "file")
 # What each table may hold. Of [feeds.<id>]: the keys of every kind of source, then those of one kind.
 _TRACKER_KEYS: Mapping[str, type] = {"contact": str, "every": str, "public_url": str}
 _COMMON_KEYS = {"kind": str, "url": str, "title": str, "lab": str, "role": str, "origin": str, "every": str, "enabled": bool}
-KINDS: Mapping[str, Mapping[str, type]] = {"feed": {}, "arxiv": {"query": str, "first": str}, "page": {"links": str}}
 _TOPIC_KEYS = {"title": str, "description": str, "include": list, "exclude": list, "threshold": float, "enabled": bool}
 _LAB_LISTS = ("aliases", "affiliations", "emails", "hosts", "github", "hf", "names", "products", "weak")
 _LAB_KEYS = {"name": str, "kind": str, "country": str, "note": str, "parents": list, "enabled": bool} | dict.fromkeys(_LAB_LISTS, list)
@@ -104,8 +103,8 @@ def shipped_feeds() -> str:
 
 def keys() -> set[str]:
     """Return every key that any table knows."""
-    kinds = {key for kind in KINDS.values() for key in kind}
-    return {*_TRACKER_KEYS, *_COMMON_KEYS, *kinds, *_TOPIC_KEYS, *_LAB_KEYS, *_WATCH_KEYS, *_DIGEST_KEYS}
+    special = {key for kind in OURS for key in poller(kind).KEYS}
+    return {*_TRACKER_KEYS, *_COMMON_KEYS, *special, *_TOPIC_KEYS, *_LAB_KEYS, *_WATCH_KEYS, *_DIGEST_KEYS}
 
 
 # -- tables -----------------------------------------------------------------------------------------
@@ -227,9 +226,9 @@ def _check_parents(labs: tuple[Lab, ...], user: TomlFile) -> None:
 
 def _feed_keys(table: Table) -> Mapping[str, type]:
     kind = table.values.get("kind", "feed")
-    if not isinstance(kind, str) or kind not in KINDS:
-        raise table.error(f'unknown kind "{kind}"{nearest(str(kind), KINDS)}', "kind")
-    return {**_COMMON_KEYS, **KINDS[kind]}
+    if not isinstance(kind, str) or kind not in kinds():
+        raise table.error(f'unknown kind "{kind}"{nearest(str(kind), kinds())}', "kind")
+    return {**_COMMON_KEYS, **poller(kind).KEYS}
 
 
 def _source(table: Table, labs: set[str], default_every: int) -> Source:
@@ -237,34 +236,21 @@ def _source(table: Table, labs: set[str], default_every: int) -> Source:
     kind, lab = values.get("kind", "feed"), values.get("lab")
     if lab is not None and lab not in labs:
         raise table.error(f'lab "{lab}" is not in the registry{nearest(lab, labs)}', "lab")
-    natural = "paper" if kind == "arxiv" else "official" if lab else "press"
-    options: dict[str, object] = {key: values[key] for key in KINDS[kind] if key in values}
-    if kind == "page":
-        _check_links(table)
-    if "first" in options:
-        options["first_s"] = table.span_s("first", 0)
+    module = poller(kind)
+    natural = getattr(module, "ORIGIN", "official" if lab else "press")
+    options: dict[str, object] = {key: values[key] for key in module.KEYS if key in values}
+    url, more = module.configure(table) if hasattr(module, "configure") else (None, {})
     return Source(
         name,
         kind,
-        _arxiv_url(table) if kind == "arxiv" else _checked_url(table),
+        url or _checked_url(table),
         values.get("title", name),
         lab,
         table.span_s("every", default_every),
         table.one_of("role", ROLES, "primary"),
         table.one_of("origin", ORIGINS, natural),
-        options,
+        {**options, **more},
     )
-
-
-def _check_links(table: Table) -> None:
-    words = table.values.get("links", "").split()
-    if not any(not word.startswith("!") for word in words):
-        raise table.error('a page needs links: how the paths of its articles begin, like links = "/research/"', "links" if words else "")
-    for word in words:
-        if not re.fullmatch(r"(?:https?://[\w.-]+)?/\S*", word.removeprefix("!")):
-            raise table.error(
-                f'links: "{word}" must be the beginning of a path, like "/research/" (or of a whole URL on another host)', "links"
-            )
 
 
 def _checked_url(table: Table, key: str = "url") -> str:
@@ -286,26 +272,6 @@ def _checked_url(table: Table, key: str = "url") -> str:
 
 def _public_url(settings: Table) -> str | None:
     return _checked_url(settings, "public_url").rstrip("/") if "public_url" in settings.values else None
-
-
-def _arxiv_url(table: Table) -> str:
-    query = table.values.get("query", "").strip()
-    if "url" in table.values:
-        raise table.error("an arXiv source is asked by its query; remove url", "url")
-    if not query:
-        raise table.error('an arXiv source needs a query, like query = "cat:cs.AI AND abs:agent"')
-    if not _balanced(query):
-        raise table.error("query has unbalanced parentheses or quotes", "query")
-    return f"{ARXIV_API}?search_query={quote_plus(query)}"
-
-
-def _balanced(query: str) -> bool:
-    depth = 0
-    for char in re.sub(r'"[^"]*"', "", query):
-        depth += (char == "(") - (char == ")")
-        if depth < 0 or char == '"':
-            return False
-    return depth == 0
 
 
 def _check_twins(file: TomlFile, sources: tuple[Source, ...]) -> None:

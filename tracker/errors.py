@@ -30,7 +30,7 @@ __all__ = [
 
 # The vocabulary of source errors, the same in the database, in `tracker status` and on every page; `http_NNN` besides.
 NAMES = frozenset(
-    "rate_limited gone challenge timeout connection tls dns blocked_address blocked_scheme redirect_loop too_large bomb "
+    "rate_limited gone challenge disallowed timeout connection tls dns blocked_address blocked_scheme redirect_loop too_large bomb "
     "too_deep truncated bad_encoding empty_body not_a_feed malformed api_error incomplete_results layout_changed "
     "too_many_items".split()
 )

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 __all__ = [
+    "GAP_REASONS",
     "ORIGINS",
     "RUNGS",
     "Attribution",
@@ -18,6 +19,7 @@ __all__ = [
     "Entry",
     "Event",
     "Facts",
+    "Gap",
     "Item",
     "Lab",
     "Page",
@@ -33,6 +35,7 @@ __all__ = [
 
 
 ORIGINS = ("paper", "official", "press", "community")  # what an item is, by who speaks
+GAP_REASONS = ("window rolled", "incomplete results", "no answer", "count dropped")  # why a span cannot be proved complete
 RUNGS = ("reported", "stated", "published", "shipped")  # what kind of evidence an item is, weakest first
 
 
@@ -97,6 +100,7 @@ class State:
     last_new_at: str | None = None
     last_error: str | None = None
     since: str | None = None  # how far back to read where there is no cursor; set by poll, never stored
+    backfill: bool = False  # read back to ``since`` whatever was read before; set by poll, never stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,7 @@ class Request:
     etag: str | None = None
     last_modified: str | None = None
     trusted_host: str | None = None  # a host the user configured himself: may be on a private network
+    robots: bool = False  # made for people, not for programs (a page, an article): robots.txt is asked first, and obeyed
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +148,11 @@ class Page:
 
     Validators, ``body_hash`` and ``cursor`` vouch for the entries and are stored with them; ``cursor`` is only set on the
     last page. ``problem`` names what makes the page incomplete (``truncated``, ``too_many_items``) although its entries count.
+    ``known`` counts the entries that the document lists as it did last time: they are not parsed again and not among ``entries``.
     """
 
     entries: tuple[Entry, ...] | None
+    known: int = 0
     status: int = 200
     size: int = 0  # bytes of the decoded body
     etag: str | None = None
@@ -174,6 +181,19 @@ class Polled:
     def ok(self) -> bool:
         """Whether the source answered with something usable."""
         return self.error is None
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A span in which a source may have shown what we did not see: what cannot be proved complete. Open until ``closed_at``."""
+
+    source: str
+    from_at: str
+    to_at: str
+    reason: str  # of GAP_REASONS
+    found_at: str
+    closed_at: str | None = None
+    how: str | None = None  # what closed it
 
 
 @dataclass(frozen=True, slots=True)

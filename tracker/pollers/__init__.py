@@ -1,10 +1,14 @@
-"""Pollers: one file per kind of source, each with two functions.
+"""Pollers: one file per kind of source, each with two functions and the keys it knows in feeds.toml.
 
+``KEYS``  the keys of ``[feeds.<id>]`` that only this kind has, with their types; they arrive in ``Source.options``
 ``poll(source, state, get, parse) -> Iterator[Page]``  asks for one document after another; yields a page for each, ready to commit
 ``read(body, source, url, charset) -> Parsed``  pure: bytes in, entries out; raises nothing but ``ParseError``
+``ORIGIN``  optional: what its items are (paper, official, press, community) if feeds.toml does not say otherwise
+``configure(table) -> (url, options)``  optional: checks the keys (``table.error``), says what is asked for where that is not ``url``
 
 ``get`` is the one hardened fetcher. ``parse`` runs ``read`` of the same file in the parse worker, so that no document, however made, can
-hang or swell the run. A new kind of source is one new file here, a row in ``KINDS`` of config, and a golden pair in tests/data.
+hang or swell the run. A new kind of source is one new file here and a golden pair in tests/data; a third party's is an entry point of the
+group ``tracker.pollers`` whose name is the kind and whose value is such a module.
 """
 
 from __future__ import annotations
@@ -12,13 +16,18 @@ from __future__ import annotations
 import hashlib
 import importlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any, Protocol
 
 from tracker.types import Entry, Page, Request, Response, Source, State
 
-__all__ = ["Get", "Parse", "Parsed", "Poller", "fingerprint", "page_of", "poller"]
+__all__ = ["Get", "Parse", "Parsed", "Poller", "fingerprint", "kinds", "page_of", "poller"]
+
+OURS = ("feed", "arxiv", "page", "hf_papers", "hn")
+ENTRY_POINTS = "tracker.pollers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +51,27 @@ Parse = Callable[[Response], Parsed]
 class Poller(Protocol):
     """What a file of this folder offers."""
 
+    @property
+    def KEYS(self) -> Mapping[str, type]: ...
     def poll(self, source: Source, state: State, get: Get, parse: Parse) -> Iterator[Page]: ...
     def read(self, body: bytes, source: Source, url: str, charset: str | None) -> Parsed: ...
 
 
+def kinds() -> tuple[str, ...]:
+    """Return the kinds of source that ``[feeds.<id>]`` can have: ours, then those that other packages have registered."""
+    return (*OURS, *sorted(set(_registered()) - set(OURS)))
+
+
 def poller(kind: str) -> Poller:
-    """Return the poller of a kind of source; imports its file, nothing more."""
-    module: Poller = importlib.import_module(f"tracker.pollers.{kind}")
+    """Return the poller of a kind of source; imports its file, nothing more. Ours cannot be replaced by a registered one."""
+    others = {} if kind in OURS else _registered()
+    module: Poller = others[kind].load() if kind in others else importlib.import_module(f"tracker.pollers.{kind}")
     return module
+
+
+@cache
+def _registered() -> dict[str, Any]:
+    return {point.name: point for point in entry_points(group=ENTRY_POINTS)}
 
 
 def fingerprint(body: bytes) -> str:

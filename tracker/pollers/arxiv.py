@@ -10,25 +10,49 @@ reads ``OVERLAP`` further back than the newest paper it knows.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote_plus, urlencode, urlsplit
 
 from tracker import text, urls
 from tracker.errors import ParseError, SourceError
 from tracker.pollers import Get, Parse, Parsed, fingerprint, page_of
 from tracker.types import Entry, Page, Request, Source, State
 
-__all__ = ["page_url", "poll", "read"]
+__all__ = ["KEYS", "configure", "page_url", "poll", "read"]
 
+KEYS: Mapping[str, type] = {"query": str, "first": str}
+ORIGIN = "paper"  # what its items are, if feeds.toml does not say otherwise
+API = "https://export.arxiv.org/api/query"
 PAGE_SIZE = 2_000  # papers a request, the most the API gives
 MAX_RESULTS = 30_000  # the API gives no more of one query. https://info.arxiv.org/help/api/user-manual.html
 # How far before the newest change known each poll reads: what is submitted from Thursday 14:00 to Friday 14:00 (Ithaca) is announced on
 # Sunday at 20:00, with a holiday a day later.
 OVERLAP = timedelta(days=3)
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
+
+
+def configure(table: Any) -> tuple[str, dict[str, object]]:
+    """Return what is asked for, and how far the first poll reads back (``first_s``)."""
+    query = table.values.get("query", "").strip()
+    if "url" in table.values:
+        raise table.error("an arXiv source is asked by its query; remove url", "url")
+    if not query:
+        raise table.error('an arXiv source needs a query, like query = "cat:cs.AI AND abs:agent"')
+    if not _balanced(query):
+        raise table.error("query has unbalanced parentheses or quotes", "query")
+    return f"{API}?search_query={quote_plus(query)}", {"first_s": table.span_s("first", 0)} if "first" in table.values else {}
+
+
+def _balanced(query: str) -> bool:
+    depth = 0
+    for char in re.sub(r'"[^"]*"', "", query):
+        depth += (char == "(") - (char == ")")
+        if depth < 0 or char == '"':
+            return False
+    return depth == 0
 
 
 def poll(source: Source, state: State, get: Get, parse: Parse) -> Iterator[Page]:

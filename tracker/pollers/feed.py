@@ -19,8 +19,9 @@ from tracker.errors import ParseError
 from tracker.pollers import Get, Parse, Parsed, fingerprint, page_of
 from tracker.types import Entry, Page, Request, Source, State
 
-__all__ = ["poll", "read"]
+__all__ = ["KEYS", "poll", "read"]
 
+KEYS: Mapping[str, type] = {"skip": str, "split": bool}
 MAX_ENTRIES = 3_000  # the longest real feed of the field (OpenAI's whole history) has 1,143
 MAX_LINKS = 200  # outbound keys kept of one entry; a weekly round-up has about 150
 MAX_MARKUP = 400_000  # characters of one entry's markup that are looked at

@@ -12,8 +12,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
+from typing import Any
 
 from tracker import text
 from tracker.errors import ParseError, SourceError
@@ -21,8 +22,9 @@ from tracker.pollers import Get, Parse, Parsed, page_of
 from tracker.pollers.listing import cards, embedded, links
 from tracker.types import Page, Request, Response, Source, State
 
-__all__ = ["poll", "read"]
+__all__ = ["KEYS", "configure", "poll", "read"]
 
+KEYS: Mapping[str, type] = {"links": str, "skip": str}
 MIN_SHARE = 0.6  # of what the page listed last time; a redesign that hides half of the list must not pass for a quiet day
 # A list that stays short is the new list: after so many failed polls in a row (1 + 2 + 4 + 8 + 16 hours of back-off) it is taken as it is.
 PATIENCE = 5
@@ -47,6 +49,19 @@ _CHALLENGE = re.compile(
     re.IGNORECASE,
 )
 _SCRIPT_ONLY = re.compile(r"(?:enable|requires?|need|turn on|without)\W{1,3}(?:to enable )?javascript", re.IGNORECASE)
+
+
+def configure(table: Any) -> tuple[None, dict[str, object]]:
+    """Check that ``links`` says which links are articles."""
+    words = table.values.get("links", "").split()
+    if not any(not word.startswith("!") for word in words):
+        raise table.error('a page needs links: how the paths of its articles begin, like links = "/research/"', "links" if words else "")
+    for word in words:
+        if not re.fullmatch(r"(?:https?://[\w.-]+)?/\S*", word.removeprefix("!")):
+            raise table.error(
+                f'links: "{word}" must be the beginning of a path, like "/research/" (or of a whole URL on another host)', "links"
+            )
+    return None, {}
 
 
 def poll(source: Source, state: State, get: Get, parse: Parse) -> Iterator[Page]:

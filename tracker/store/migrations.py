@@ -296,4 +296,58 @@ CREATE TABLE digest_watches ( -- Which rung of a question was told, in which dig
 CREATE INDEX digest_watches_watch ON digest_watches(watch);
 """
 
-SCRIPTS = (FIRST, SECOND)
+THIRD = """
+CREATE TABLE gaps ( -- What cannot be proved complete: spans in which a source may have shown what we did not see.
+  id INTEGER PRIMARY KEY,
+  source TEXT NOT NULL REFERENCES sources(id),
+  from_at TEXT NOT NULL, -- The last thing known before it (UTC).
+  to_at TEXT NOT NULL, -- The first thing known after it (UTC).
+  reason TEXT NOT NULL CHECK (reason IN ('window rolled', 'incomplete results', 'no answer', 'count dropped')), -- Why.
+  found_at TEXT NOT NULL, -- When we found it (UTC).
+  closed_at TEXT, -- When it was filled, or shown to be none (UTC). Empty: open.
+  how TEXT -- What closed it.
+) STRICT;
+CREATE INDEX gaps_source ON gaps(source, closed_at);
+
+CREATE TABLE readings ( -- What was fetched because no feed carries it: the text of an official post, the author block of a paper.
+  item INTEGER NOT NULL REFERENCES items(id),
+  what TEXT NOT NULL CHECK (what IN ('article', 'authors')), -- What was read.
+  url TEXT NOT NULL, -- The page that was asked for.
+  version INTEGER, -- arXiv version of the page.
+  outcome TEXT NOT NULL, -- read, no page, empty, or the name of an error.
+  text TEXT, -- Plain text: of an article at most 20,000 characters, of an author block 4,000.
+  sha256 TEXT, -- Of the text.
+  fetched_at TEXT NOT NULL, -- UTC.
+  PRIMARY KEY (item, what)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX readings_fetched_at ON readings(fetched_at);
+
+DROP TRIGGER texts_added;
+DROP TRIGGER texts_changed;
+DROP TABLE texts_fts;
+CREATE VIEW searchable AS -- The words that search looks through: what the source said of an item, and the article that was read.
+SELECT texts.item, texts.title, texts.body, coalesce(readings.text, '') AS article
+FROM texts LEFT JOIN readings ON readings.item = texts.item AND readings.what = 'article';
+CREATE VIRTUAL TABLE texts_fts USING fts5(
+  title, body, article, content='searchable', content_rowid='item', tokenize='porter unicode61');
+INSERT INTO texts_fts(texts_fts) VALUES ('rebuild');
+CREATE TRIGGER texts_added AFTER INSERT ON texts BEGIN
+  INSERT INTO texts_fts(rowid, title, body, article) SELECT item, title, body, article FROM searchable WHERE item = new.item;
+END;
+CREATE TRIGGER texts_changed AFTER UPDATE ON texts BEGIN
+  INSERT INTO texts_fts(texts_fts, rowid, title, body, article)
+    SELECT 'delete', old.item, old.title, old.body, article FROM searchable WHERE item = old.item;
+  INSERT INTO texts_fts(rowid, title, body, article) SELECT item, title, body, article FROM searchable WHERE item = new.item;
+END;
+CREATE TRIGGER readings_added AFTER INSERT ON readings WHEN new.what = 'article' AND new.text IS NOT NULL BEGIN
+  INSERT INTO texts_fts(texts_fts, rowid, title, body, article) SELECT 'delete', item, title, body, '' FROM texts WHERE item = new.item;
+  INSERT INTO texts_fts(rowid, title, body, article) SELECT item, title, body, new.text FROM texts WHERE item = new.item;
+END;
+CREATE TRIGGER readings_changed AFTER UPDATE OF text ON readings WHEN new.what = 'article' AND new.text IS NOT old.text BEGIN
+  INSERT INTO texts_fts(texts_fts, rowid, title, body, article)
+    SELECT 'delete', item, title, body, coalesce(old.text, '') FROM texts WHERE item = new.item;
+  INSERT INTO texts_fts(rowid, title, body, article) SELECT item, title, body, coalesce(new.text, '') FROM texts WHERE item = new.item;
+END;
+"""
+
+SCRIPTS = (FIRST, SECOND, THIRD)

@@ -1,0 +1,4 @@
+"""To be written."""
+
+ORIGIN = "paper"
+KEYS: dict[str, type] = {}

@@ -1,0 +1,4 @@
+"""To be written."""
+
+ORIGIN = "community"
+KEYS: dict[str, type] = {}
