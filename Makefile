@@ -42,7 +42,7 @@ bench: $(BIN)/.ready-dev ## what it costs: the benchmarks, one after the other (
 	@for each in startup tagging browse memory; do echo "== $$each"; $(BIN)/python -m benchmarks.$$each || exit 1; done
 
 docs: $(BIN)/.ready-dev ## renew the pages that come from the code
-	@$(BIN)/python docs/build.py && $(BIN)/python docs/model.py
+	@$(BIN)/python docs/build.py && $(BIN)/python docs/model.py && $(BIN)/python docs/faults.py
 
 model: $(BIN)/.ready ## train the shipped model: make model LABELS=train.csv TEXTS=corpus/ [NEWS=news.csv]
 	@test -n "$(LABELS)" -a -n "$(TEXTS)" || { echo "make model needs LABELS=FILE and TEXTS=FOLDER (see docs/model.md)"; exit 2; }

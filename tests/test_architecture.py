@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "tracker"
 FILES = sorted(path for path in PACKAGE.rglob("*.py"))
 
 # What a file may import of the package, by its top name; a folder's files may import each other.
-GROUND = {"types", "urls", "text", "patterns", "clock", "errors"}
+GROUND = {"types", "urls", "text", "patterns", "clock", "errors", "complete"}
 MAY_IMPORT = {
     "errors": set(),
     "types": set(),
@@ -19,15 +19,20 @@ MAY_IMPORT = {
     "text": {"errors"},
     "urls": {"errors", "text", "types"},
     "patterns": set(),
+    "complete": {"clock", "types"},
     "tomlfile": {"errors"},
     "config": {"errors", "types", "patterns", "pollers", "tomlfile"},
     "polite": set(),
     "net": {"errors", "polite"},
-    "fetch": {"errors", "types", "net", "polite"},
+    "robots": {"errors"},
+    "chain": {"errors", "types", "net", "polite"},
+    "fetch": {"errors", "types", "chain", "net", "polite", "robots"},
     "pollers": GROUND,
     "taggers": GROUND,
     "store": GROUND,
     "poll": GROUND | {"config", "polite", "pollers", "store"},
+    "trial": GROUND | {"poll", "pollers"},
+    "read": GROUND | {"config", "poll", "pollers", "store"},
     "tag": GROUND | {"config", "taggers", "store"},
     "group": GROUND | {"store"},
     "watch": GROUND | {"config", "store"},
@@ -36,12 +41,12 @@ MAY_IMPORT = {
     "digest": GROUND | {"compose", "config", "notifiers", "store", "watch"},
     "train": GROUND | {"taggers"},
     "doctor": GROUND | {"config", "taggers", "store"},
-    "run": GROUND | {"config", "fetch", "poll", "tag", "group", "watch", "digest", "store"},
+    "run": GROUND | {"config", "fetch", "poll", "read", "tag", "group", "watch", "digest", "store"},
     "demo": GROUND | {"config", "run", "store"},
     "web": GROUND | {"config", "store", "watch"},
     "show": GROUND,
     "options": GROUND | {"config"},
-    "cli": GROUND | {"config", "options", "demo", "digest", "doctor", "fetch", "poll", "run", "show", "store", "watch", "web"},
+    "cli": GROUND | {"config", "options", "demo", "digest", "doctor", "fetch", "poll", "run", "show", "store", "trial", "watch", "web"},
     "__init__": {"run"},
     "__main__": {"cli"},
 }

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, quote_plus, urlsplit
 
@@ -37,6 +39,7 @@ def test_golden_pairs(expected: Path) -> None:
     ("body", "name", "sentence"),
     [
         pytest.param((DATA / "error-entry.xml").read_bytes(), "api_error", "the query is not understood", id="an entry that is an error"),
+        pytest.param((DATA / "error-entry-undated.xml").read_bytes(), "api_error", '"odd" & not', id="an entry that is an error, undated"),
         pytest.param(b"Rate exceeded.", "rate_limited", "rate is exceeded", id="two words instead of papers"),
         pytest.param((DATA / "empty-page.xml").read_bytes(), "incomplete_results", "4711 papers", id="a page without papers"),
         pytest.param(b"<!DOCTYPE html><html><body>Maintenance</body></html>", "not_a_feed", "list of papers", id="an HTML page"),
@@ -116,11 +119,13 @@ def test_a_page_has_the_address_the_package_would_ask_for(query: str, start: int
 
 
 class Web:
-    """An API of so many papers, one changed each hour before the other, newest first; answers and parses as arXiv does."""
+    """An API of so many papers, one changed each hour before the other, newest first; answers and parses as arXiv does.
 
-    def __init__(self, total: int, *, lost_from: int | None = None) -> None:
-        self.total, self.asked, self.parsed = total, list[Request](), 0
-        self.lost_from = total if lost_from is None else lost_from
+    ``gives`` says how many papers it gives at most when it is asked for the n-th time; ``revised`` papers were changed when the newest was.
+    """
+
+    def __init__(self, total: int, *, gives: Callable[[int], int] = lambda _: 10**6, revised: Collection[int] = ()) -> None:
+        self.total, self.asked, self.parsed, self.gives, self.revised = total, list[Request](), 0, gives, revised
 
     def get(self, request: Request) -> Response:
         self.asked.append(request)
@@ -128,21 +133,44 @@ class Web:
 
     def parse(self, response: Response) -> Parsed:
         self.parsed += 1
+        found = self.found(response.url)
         start = self.start(response.url)
-        numbers = range(start, min(start + arxiv.PAGE_SIZE, self.total, self.lost_from))
-        return Parsed(tuple(Entry(f"Paper {n}") for n in numbers), self.total, changed=tuple(map(self.changed, numbers)))
+        numbers = found[start : start + min(arxiv.PAGE_SIZE, self.gives(self.parsed - 1))]
+        if len(found) > start and not numbers:
+            raise ParseError("incomplete_results", "a page without any")
+        papers = tuple(Entry(f"Paper {n}", published_at=self.submitted(n)) for n in numbers)
+        return Parsed(papers, len(found), changed=tuple(map(self.changed, numbers)))
+
+    def found(self, url: str) -> list[int]:
+        """The papers that fit the query, in the order that was asked for."""
+        asked = parse_qs(urlsplit(url).query)
+        by_change = asked["sortBy"] == ["lastUpdatedDate"]
+        between = re.search(r"^\(.*\) AND submittedDate:\[(\d{12}) TO (\d{12})\]$", asked["search_query"][0])
+        low, high = between.groups() if between else ("0", "9")
+        assert by_change is (between is None)
+        fit = [n for n in range(self.total) if low <= re.sub(r"\D", "", self.submitted(n))[:12] <= high]
+        return sorted(fit, key=lambda n: self.changed(n) if by_change else self.submitted(n), reverse=True)
 
     def poll(self, state: State) -> list[Page]:
         return list(arxiv.poll(SOURCE, state, self.get, self.parse))
+
+    def broken(self, state: State) -> tuple[list[Page], SourceError]:
+        """A poll that ends with an error: what came before it, and the error."""
+        pages: list[Page] = []
+        with pytest.raises(SourceError) as failure:
+            pages.extend(arxiv.poll(SOURCE, state, self.get, self.parse))
+        return pages, failure.value
 
     @staticmethod
     def start(url: str) -> int:
         return int(parse_qs(urlsplit(url).query)["start"][0])
 
+    def changed(self, number: int) -> str:
+        return self.submitted(0 if number in self.revised else number)
+
     @staticmethod
-    def changed(number: int) -> str:
-        day, hour = divmod(30 * 24 - 1 - number, 24) if number < 30 * 24 else (0, 0)
-        return f"2026-06-{day + 1:02d}T{hour:02d}:00:00Z"
+    def submitted(number: int) -> str:
+        return (datetime(2026, 6, 30, 23, tzinfo=UTC) - timedelta(hours=number)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @pytest.fixture
@@ -207,33 +235,171 @@ def test_no_papers_at_all_is_an_answer() -> None:
     assert (page.entries, page.cursor, page.last) == ((), "2026-06-29T23:00:00Z", True)
 
 
-@pytest.mark.parametrize("lost_from", [0, 10, 30, 48], ids=["all", "the end of the first page", "the end of the second", "the third page"])
-def test_fewer_papers_than_said_are_stored_so_far_but_the_cursor_stays(small_pages: int, lost_from: int) -> None:
-    web = Web(600, lost_from=lost_from)
-    pages: list[Page] = []
-    with pytest.raises(SourceError) as failure:
-        pages.extend(arxiv.poll(SOURCE, State(cursor="2026-06-20T00:00:00Z"), web.get, web.parse))  # what came before the error counts
-    assert failure.value.name == "incomplete_results"
-    assert f"there are 600 papers and gave {lost_from}" in str(failure.value)
-    assert len(titles(pages)) == lost_from // small_pages * small_pages
+# -- what arXiv does not give -----------------------------------------------------------------------------
+
+
+def after(page: int, gives: int, *, once: bool = False) -> Callable[[int], int]:
+    """From the n-th page on (or on this one alone), so few papers a page."""
+    return lambda n: gives if n == page or (n > page and not once) else 10**6
+
+
+@pytest.mark.parametrize(("page", "gives"), [(0, 0), (0, 10), (1, 23), (2, 0), (3, 1)])
+def test_fewer_papers_than_said_twice_are_stored_but_the_cursor_stays(small_pages: int, page: int, gives: int) -> None:
+    web = Web(600, gives=after(page, gives))
+    pages, error = web.broken(State(cursor="2026-06-20T00:00:00Z"))
+    assert error.name == "incomplete_results"
+    assert not gives or "there are 600 papers" in error.detail
+    assert titles(pages) == [f"Paper {n}" for n in range(page * small_pages + gives)]
     assert not [page for page in pages if page.last or page.cursor or page.body_hash]
+    assert web.asked[-1] == web.asked[-2], "asked for once more"
+    assert len(web.asked) == page + 2
 
 
-def test_beyond_what_the_api_gives_of_one_query_nothing_is_asked(small_pages: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("gives", [0, 10])
+def test_a_page_that_is_short_once_is_asked_for_again_and_all_is_well(small_pages: int, gives: int) -> None:
+    web = Web(600, gives=after(1, gives, once=True))
+    pages = web.poll(State(cursor="2026-06-29T23:00:00Z"))
+    assert titles(pages) == [f"Paper {n}" for n in range(97)]
+    assert [web.start(request.url) for request in web.asked] == [0, 24, 24, 48, 72, 96]
+    assert pages[-1].cursor == "2026-06-30T23:00:00Z"
+
+
+def test_the_hash_of_a_short_page_is_not_kept_when_the_whole_one_came(small_pages: int) -> None:
+    bodies = iter([b"short", b"whole"])
+    web = Web(20, gives=after(0, 10, once=True))
+    (page,) = arxiv.poll(SOURCE, State(), lambda request: Response(request.url, 200, {}, next(bodies)), web.parse)
+    assert page.body_hash == fingerprint(b"whole")
+
+
+def test_a_paper_that_the_package_passes_over_makes_no_page_short() -> None:
+    body = (DATA / "skipped-paper.xml").read_bytes()
+    (page,) = arxiv.poll(SOURCE, State(), lambda request: Response(request.url, 200, {}, body), lambda answer: read(answer.body))
+    assert (titles([page]), page.last) == (["With a date"], True)
+
+
+# -- the past: beyond two weeks, by submission, resumable --------------------------------------------------
+
+
+def test_a_first_poll_over_months_follows_changes_for_two_weeks_and_then_reads_by_submission(small_pages: int) -> None:
+    web = Web(1500, revised=[700])
+    pages = web.poll(State(since="2026-06-01T23:00:00Z"))
+    assert sorted({int(title.split()[1]) for title in titles(pages)}) == [*range(697), 700]  # a revision of an older paper is seen
+    by_change = [request for request in web.asked if "lastUpdatedDate" in request.url]
+    assert len(by_change) == 15
+    assert all(web.start(request.url) == 0 for request in web.asked[15:]), "every page of the past is a query of its own"
+    assert {page.last for page in pages[:-1]} == {False}
+    assert (pages[-1].cursor, pages[-1].last) == ("2026-06-30T23:00:00Z", True)
+
+
+def test_the_dates_stand_beside_the_whole_query() -> None:
+    address = arxiv.page_url(SOURCE.url, 0, ("2026-01-01T00:00:00Z", "2026-03-01T12:34:56Z"))
+    asked = parse_qs(urlsplit(address).query)
+    assert asked["search_query"] == [f"({QUERY}) AND submittedDate:[202601010000 TO 202603011234]"]
+    assert asked["sortBy"] == ["submittedDate"]
+
+
+def test_a_walk_that_breaks_off_goes_on_where_it_stopped(small_pages: int) -> None:
+    state = State(since="2026-06-01T23:00:00Z")
+    seen: set[str] = set()
+    for broken_at in (20, 6, 8):
+        web = Web(1500, gives=after(broken_at, 5))
+        pages, _ = web.broken(state)
+        seen |= set(titles(pages))
+        before, state = state, replace(state, cursor=next(page.cursor for page in reversed(pages) if page.cursor))
+        assert state.cursor != before.cursor
+    web = Web(1500)
+    pages = web.poll(state)
+    assert len(web.asked) < 20, "the 15 pages by change and what was read of the past are not asked for again"
+    assert seen | set(titles(pages)) == {f"Paper {n}" for n in range(697)}
+    assert pages[-1].cursor == "2026-06-30T23:00:00Z"
+
+
+def test_what_breaks_off_before_the_past_starts_again(small_pages: int) -> None:
+    pages, _ = Web(1500, gives=after(9, 5)).broken(State(since="2026-05-01T00:00:00Z"))
+    assert not [page for page in pages if page.cursor]
+
+
+def test_a_month_without_a_run_leaves_nothing_out(small_pages: int) -> None:
+    web = Web(1500)
+    pages = web.poll(State(cursor="2026-05-31T23:00:00Z", since="2026-06-27T23:00:00Z"))
+    assert set(titles(pages)) == {f"Paper {n}" for n in range(793)}  # back to three days before the cursor
+    assert pages[-1].cursor == "2026-06-30T23:00:00Z"
+
+
+def test_beyond_what_the_api_gives_of_one_query_it_is_read_by_submission(small_pages: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arxiv, "MAX_RESULTS", 48)
     web = Web(600)
-    pages = web.poll(State())
-    assert len(web.asked) == 2
-    assert pages[-1].last
-    assert [page.problem for page in pages] == [None, "too_many_items"]
+    pages = web.poll(State(since="2026-06-27T23:00:00Z"))
+    assert set(titles(pages)) == {f"Paper {n}" for n in range(73)}
+    assert max(web.start(request.url) for request in web.asked) == 24
+    assert {page.problem for page in pages} == {None}
 
 
-def test_the_last_page_that_the_api_gives_is_enough_when_it_reaches_the_window_or_the_end(
-    small_pages: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("total", [47, 48])
+def test_the_last_page_that_the_api_gives_is_enough_when_it_holds_the_end(
+    total: int, small_pages: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(arxiv, "MAX_RESULTS", 48)
-    assert [page.problem for page in Web(48).poll(State())] == [None, None]
-    assert [page.problem for page in Web(600).poll(State(since=Web.changed(46)))] == [None, None]
+    web = Web(total)
+    assert len(titles(web.poll(State()))) == total
+    assert len(web.asked) == 2
+
+
+def test_so_much_of_the_past_and_no_more_in_one_poll(small_pages: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arxiv, "MAX_PAGES", 3)
+    state, seen, polls = State(since="2026-06-01T23:00:00Z"), set[str](), 0
+    while not polls or (state.cursor or "").startswith("{"):
+        pages = Web(1500).poll(state)
+        seen, polls, state = seen | set(titles(pages)), polls + 1, replace(state, cursor=pages[-1].cursor)
+        assert pages[-1].problem == ("too_many_items" if (state.cursor or "").startswith("{") else None)
+    assert seen == {f"Paper {n}" for n in range(697)}
+    assert polls == 5
+
+
+def test_more_papers_in_a_minute_than_a_page_holds_end_the_walk_with_a_name(small_pages: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Web, "submitted", staticmethod(lambda number: "2026-06-30T23:00:00Z" if number < 340 else "2026-06-10T00:00:00Z"))
+    _, error = Web(600).broken(State(since="2026-06-01T00:00:00Z"))
+    assert error.name == "incomplete_results"
+
+
+# -- backfill --------------------------------------------------------------------------------------------
+
+
+def test_a_backfill_reads_back_whatever_was_read_before(small_pages: int) -> None:
+    web = Web(1500)
+    known = fingerprint(b"1500 papers from 0")
+    pages = web.poll(State(cursor="2026-06-30T23:00:00Z", body_hash=known, since="2026-06-01T23:00:00Z", backfill=True))
+    assert set(titles(pages)) == {f"Paper {n}" for n in range(697)}
+    assert pages[-1].cursor == "2026-06-30T23:00:00Z"
+
+
+def test_a_backfill_never_moves_the_cursor_back(small_pages: int) -> None:
+    pages = Web(1500).poll(State(cursor="2026-07-02T00:00:00Z", since="2026-06-01T23:00:00Z", backfill=True))
+    assert pages[-1].cursor == "2026-07-02T00:00:00Z"
+    assert {json.loads(page.cursor or "")["newest"] for page in pages[:-1] if page.cursor} == {"2026-07-02T00:00:00Z"}
+
+
+def test_a_backfill_that_broke_off_goes_on_with_the_next_poll_of_any_kind(small_pages: int) -> None:
+    start = State(cursor="2026-06-30T23:00:00Z", since="2026-06-01T23:00:00Z", backfill=True)
+    first, _ = Web(1500, gives=after(20, 0)).broken(start)
+    cursor = [page.cursor for page in first if page.cursor][-1]
+    usual = Web(1500).poll(State(cursor=cursor, since="2026-06-27T00:00:00Z"))
+    again = Web(1500).poll(State(cursor=cursor, since="2026-05-20T00:00:00Z", backfill=True))  # and asked to go further
+    assert set(titles(first)) | set(titles(usual)) == {f"Paper {n}" for n in range(697)}
+    assert set(titles(first)) | set(titles(again)) == {f"Paper {n}" for n in range(1008)}
+    assert usual[-1].cursor == again[-1].cursor == "2026-06-30T23:00:00Z"
+
+
+@pytest.mark.parametrize("cursor", ["yesterday", "{", "[]", '{"newest": 1}', '{"newest": "x", "since": "y", "until": "z"}'])
+def test_a_cursor_that_cannot_be_understood_does_no_harm(small_pages: int, cursor: str) -> None:
+    pages = Web(30).poll(State(cursor=cursor, since="2026-06-30T00:00:00Z"))
+    assert set(titles(pages)) >= {f"Paper {n}" for n in range(24)}
+    assert pages[-1].last
+
+
+def test_a_change_in_the_future_does_not_take_the_cursor_there() -> None:
+    changed = read(PAPERS.replace(b"2026-06-11T17", b"2099-06-11T17")).changed
+    assert max(changed) == "2026-06-12T00:00:00Z"  # when the answer was made
 
 
 def test_a_refused_page_ends_the_poll_with_its_name(small_pages: int) -> None:

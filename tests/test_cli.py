@@ -59,7 +59,7 @@ def home(tmp_path: Path, web: Server) -> Path:
     """A folder with a feeds.toml of one source that answers."""
     web.serves("/feed.xml", FEED)
     (tmp_path / "feeds.toml").write_text(
-        f'[tracker]\ncontact = "t@example.org"\n[feeds.lab]\nurl = "{web.url("/feed.xml")}"\nlab = "openai"\n'
+        f'[tracker]\ncontact = "t@example.org"\nread_per_day = 0\n[feeds.lab]\nurl = "{web.url("/feed.xml")}"\nlab = "openai"\n'
     )
     return tmp_path
 

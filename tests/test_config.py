@@ -351,6 +351,13 @@ def test_every_lab_that_a_shipped_feed_or_parent_names_exists(shipped: config.Co
     assert {parent for lab in shipped.labs for parent, _ in lab.parents} <= known
 
 
+def test_the_shipped_feeds_cover_the_field(shipped: config.Config) -> None:
+    assert len(shipped.sources) >= 90
+    assert {source.kind for source in shipped.sources} == {"feed", "arxiv", "page", "hf_papers", "hn"}
+    # The outlet of the article behind the standing questions, and the course that spread it.
+    assert {"nexchron", "buildfastwithai"} <= {source.id for source in shipped.sources}
+
+
 def test_copies_of_other_peoples_pages_are_marked_as_mirrors(shipped: config.Config) -> None:
     marked = {source.id: source.role for source in shipped.sources if source.url.startswith("https://raw.githubusercontent.com/")}
     assert set(marked.values()) == {"mirror"}
@@ -359,7 +366,9 @@ def test_copies_of_other_peoples_pages_are_marked_as_mirrors(shipped: config.Con
 def test_a_page_and_its_mirror_are_two_sources_of_one_lab(shipped: config.Config) -> None:
     pages = {source.id.removesuffix("-page"): source for source in shipped.sources if source.kind == "page"}
     assert len(pages) >= 12
-    assert {source.role for source in pages.values()} == {"primary"}
+    # A sitemap has no titles: as a mirror it never has the say on one.
+    assert {source.role for source in pages.values() if "sitemap" not in source.url} == {"primary"}
+    assert {source.role for source in pages.values() if "sitemap" in source.url} == {"mirror"}
     for source in shipped.sources:
         if source.id in pages:
             assert source.lab == pages[source.id].lab

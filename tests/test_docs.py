@@ -25,10 +25,15 @@ def script(name: str) -> Any:
     return module
 
 
-@pytest.mark.parametrize(("page", "writer"), [("commands", "build.commands"), ("database", "build.database"), ("model", "model.page")])
+@pytest.mark.parametrize(("page", "writer"), [("commands", "build.commands"), ("database", "build.database"), ("model", "model.page"), ("faults", "faults.page")])
 def test_a_generated_page_is_what_the_code_says_now(page: str, writer: str) -> None:
     name, _, function = writer.partition(".")
     assert (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8") == getattr(script(name), function)(), "run `make docs`"
+
+
+def test_every_fault_that_is_promised_has_a_test() -> None:
+    faults = script("faults")
+    assert [row for row in faults.ROWS if row not in {test[0] for test in faults.tests()}] == []
 
 
 def test_every_key_of_feeds_toml_is_explained() -> None:

@@ -26,7 +26,7 @@ def read(body: bytes, charset: str | None = None) -> Parsed:
 
 def told(parsed: Parsed) -> dict[str, Any]:
     """What was found, as the .json beside a document says it: without what is empty."""
-    facts = {name: value for name, value in asdict(parsed).items() if name != "entries" and value not in (None, ())}
+    facts = {name: value for name, value in asdict(parsed).items() if name not in ("entries", "signs") and value not in (None, ())}
     entries = [{name: value for name, value in asdict(entry).items() if value not in (None, "", ())} for entry in parsed.entries]
     return json.loads(json.dumps({"entries": entries, **facts}))
 
@@ -48,15 +48,19 @@ def item(number: int = 1, **elements: str) -> str:
     return "<item>" + "".join(f"<{name}>{value}</{name}>" for name, value in inner.items()) + "</item>"
 
 
-@pytest.mark.parametrize("document", sorted(DATA.glob("*.xml")), ids=lambda path: path.stem)
+DOCUMENTS = sorted([*DATA.glob("*.xml"), *DATA.glob("*.document")])  # a JSON Feed cannot end in .json: that is what it is expected to say
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.stem)
 def test_golden_pairs(document: Path) -> None:
     expected = json.loads(document.with_suffix(".json").read_text(encoding="utf-8"))
     assert told(read(document.read_bytes())) == expected
 
 
 def test_every_document_has_its_pair() -> None:
-    assert {path.stem for path in DATA.glob("*.xml")} == {path.stem for path in DATA.glob("*.json")}
-    assert len(list(DATA.glob("*.xml"))) >= 15
+    assert {path.stem for path in DOCUMENTS} == {path.stem for path in DATA.glob("*.json")}
+    formats = {"rss090", "rss091", "rss092", "rss10", "rss20", "rdf", "atom03", "atom", "jsonfeed10", "jsonfeed11"}
+    assert formats <= {path.stem for path in DOCUMENTS}
 
 
 @pytest.mark.parametrize(
@@ -139,6 +143,46 @@ def test_only_so_many_entries_are_read() -> None:
     assert read(rss(*map(item, range(feed.MAX_ENTRIES)))).problem is None
 
 
+def test_of_too_many_entries_the_newest_are_read_whichever_comes_first() -> None:
+    dated = [item(n, pubDate=f"Thu, {1 + n // 200:02} Jan 2026 08:00:00 GMT") for n in range(feed.MAX_ENTRIES + 500)]
+    newest = f"Post {feed.MAX_ENTRIES + 499}"
+    assert read(rss(*dated)).entries[-1].title == newest
+    assert read(rss(*dated[::-1])).entries[0].title == newest
+    assert len(read(rss(*dated)).entries) == feed.MAX_ENTRIES
+    assert read(rss(*dated)).problem == "too_many_items"
+
+
+def test_a_body_is_never_taken_for_the_name_of_a_file(tmp_path: Path) -> None:
+    secret = tmp_path / "feed.xml"
+    secret.write_bytes(rss(item(1)))
+    for body in (str(secret).encode(), f"{secret}<rss/>".encode()):
+        assert not isinstance(came := tried(read, body), Parsed) or not came.entries
+
+
+@pytest.mark.parametrize(
+    ("skip", "left"),
+    [
+        ("", ["/1", "/es/2", "/essays/3", "/zh-Hans/4", "/zh-Hant/5", "/es"]),
+        ("/es/", ["/1", "/essays/3", "/zh-Hans/4", "/zh-Hant/5"]),
+        ("/es/ /zh-*/", ["/1", "/essays/3"]),
+        ("https://lab.example/zh-Hans/", ["/1", "/es/2", "/essays/3", "/zh-Hant/5", "/es"]),
+        ("https://other.example/", ["/1", "/es/2", "/essays/3", "/zh-Hans/4", "/zh-Hant/5", "/es"]),
+        ("/", []),
+    ],
+    ids=["nothing", "a language", "languages", "a whole URL", "another host", "everything"],
+)
+def test_entries_whose_path_begins_so_are_left_out(skip: str, left: list[str]) -> None:
+    paths = ["/1", "/es/2", "/essays/3", "/zh-Hans/4", "/zh-Hant/5", "/es"]
+    body = rss(*(item(n, link=f"https://www.lab.example{path}") for n, path in enumerate(paths)))
+    source = Source("lab", "feed", SOURCE.url, "Lab", options={"skip": skip})
+    assert [str(entry.url).partition("example")[2] for entry in feed.read(body, source, source.url, None).entries] == left
+
+
+def test_an_entry_without_a_link_is_never_left_out() -> None:
+    body = rss("<item><title>A note</title></item>")
+    assert len(feed.read(body, Source("lab", "feed", SOURCE.url, "Lab", options={"skip": "/"}), SOURCE.url, None).entries) == 1
+
+
 def test_an_entry_of_megabytes_is_cut_with_a_mark() -> None:
     (entry,) = read(rss(item(title="t" * 10_000, description="word " * 400_000, author="a" * 10_000))).entries
     assert len(entry.title) == 500
@@ -183,7 +227,7 @@ def mutated(valid: bytes) -> st.SearchStrategy[bytes]:
     return st.lists(st.tuples(place, st.integers(0, 40), noise), min_size=1, max_size=8).map(apply)
 
 
-VALID = [path.read_bytes() for path in sorted(DATA.glob("*.xml"))]
+VALID = [path.read_bytes() for path in DOCUMENTS]
 
 
 @settings(deadline=None)
@@ -255,6 +299,8 @@ def test_a_first_poll_sends_none_and_keeps_those_of_the_answer() -> None:
         last_modified="Fri, 12 Jun 2026 06:00:00 GMT",
         body_hash=fingerprint(b"<rss/>"),
         moved_to="https://lab.example/new",
+        cursor="",
+        listed=frozenset(),
     )
 
 

@@ -40,8 +40,14 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def fetcher() -> Iterator[Fetcher]:
-    with Fetcher("you@example.org", deadline_s=5) as made:
+def slept() -> list[float]:
+    """The pauses that ``fetcher`` would have made."""
+    return []
+
+
+@pytest.fixture
+def fetcher(slept: list[float]) -> Iterator[Fetcher]:
+    with Fetcher("you@example.org", deadline_s=5, sleep=slept.append) as made:
         yield made
 
 
@@ -315,7 +321,7 @@ def test_S27_netrc_is_not_read(web: Server, fetcher: Fetcher, monkeypatch: pytes
 
 @pytest.mark.parametrize(("status", "name"), table(
     *((f"F05_{status}_is_named", status, f"http_{status}") for status in (400, 401, 402, 403, 404, 405, 418, 451)),
-    *((f"F10_{status}_is_named_and_asked_once", status, f"http_{status}") for status in (500, 502, 503, 504, 520)),
+    *((f"F10_{status}_is_named_and_asked_once", status, f"http_{status}") for status in (501, 505, 520)),
     ("F07_404_with_a_feed_is_a_404", 404, "http_404"),
     ("F08_410_is_gone", 410, "gone"),
     ("F09_429_is_rate_limited", 429, "rate_limited"),
@@ -333,6 +339,77 @@ def test_statuses(web: Server, get: Get, status: int, name: str) -> None:
     assert (error.name, error.retry_after_s) == (name, None)
     assert web.url("/feed") in str(error)
     assert len(web.requests) == 1
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+def test_F10_a_server_that_fails_is_asked_three_times(web: Server, get: Get, slept: list[float], status: int) -> None:
+    web.serves("/feed", FEED, status=status)
+    assert failure(lambda: get("/feed")).name == f"http_{status}"
+    assert (len(web.requests), slept) == (3, [1.0, 3.0])
+    assert web.connections == 1
+
+
+def test_F10_a_server_that_is_back_at_the_second_try_has_not_failed(web: Server, get: Get, slept: list[float]) -> None:
+    web.answers("/feed", lambda exchange: exchange.answer(200 if len(web.hits("/feed")) > 1 else 502, {}, FEED))
+    web.redirects("/old", "/feed", 301)
+    answer = get("/old", etag='"1"')
+    assert (answer.body, answer.moved_to, slept) == (FEED, web.url("/feed"), [1.0])
+    assert [seen.path for seen in web.requests] == ["/old", "/feed", "/feed"]  # the hop that failed, not the whole way
+    assert web.requests[-1].headers["if-none-match"] == '"1"'
+
+
+def test_F10_the_tries_of_a_chain_are_counted_together(web: Server, get: Get) -> None:
+    """Three hops, each of which fails once."""
+    for hop in range(3):
+        here, there = f"/{hop}", f"/{hop + 1}"
+        web.answers(here, lambda exchange, here=here, there=there: exchange.answer(
+            302 if len(web.hits(here)) > 1 else 500, {"Location": there}, b""
+        ))  # fmt: skip
+    assert failure(lambda: get("/0")).name == "http_500"
+    assert [seen.path for seen in web.requests] == ["/0", "/0", "/1", "/1", "/2"]
+
+
+@pytest.mark.parametrize(("headers", "tries"), table(
+    ("a_longer_wait_is_left_to_the_next_poll", {"Retry-After": "120"}, 1),
+    ("a_wait_of_two_seconds_too", {"Retry-After": "2"}, 1),
+    ("a_date_too", {"Retry-After": "Fri, 12 Jun 2026 12:05:00 GMT", "Date": "Fri, 12 Jun 2026 12:00:00 GMT"}, 1),
+    ("a_wait_that_is_over_is_none", {"Retry-After": "0"}, 3),
+    ("garbage_is_none", {"Retry-After": "soon"}, 3),
+))  # fmt: skip
+def test_F10_a_server_that_names_a_time_is_not_asked_before_it(web: Server, get: Get, headers: dict[str, str], tries: int) -> None:
+    web.serves("/feed", b"", headers, 503)
+    assert failure(lambda: get("/feed")).name == "http_503"
+    assert len(web.requests) == tries
+
+
+@pytest.mark.parametrize(("deadline_s", "pauses"), [(0.9, []), (3.5, [1.0]), (20, [1.0, 3.0])])
+def test_F10_pauses_are_on_the_deadline(web: Server, slept: list[float], deadline_s: float, pauses: list[float]) -> None:
+    web.serves("/feed", b"", status=500)
+    with Fetcher(None, deadline_s=deadline_s, sleep=slept.append) as fetcher:
+        assert failure(lambda: fetcher.get(Request(web.url("/feed"), trusted_host="127.0.0.1"))).name == "http_500"
+    assert slept == pauses
+
+
+@pytest.mark.parametrize(("status", "headers", "tries"), table(
+    ("a_challenge", 503, {"cf-mitigated": "challenge"}, 1),
+    ("too_many_requests", 429, {}, 1),
+    ("not_found", 404, {}, 1),
+))  # fmt: skip
+def test_F10_what_will_not_pass_is_asked_once(web: Server, get: Get, status: int, headers: dict[str, str], tries: int) -> None:
+    web.serves("/feed", b"", headers, status)
+    failure(lambda: get("/feed"))
+    assert len(web.requests) == tries
+
+
+def test_F10_a_host_with_a_pace_of_its_own_is_too_busy_for_us(proxy: Server, slept: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    """arXiv answers 503 to whoever is too fast; its 500 is a 500, tried again at its pace."""
+    monkeypatch.setenv("TRACKER_ARXIV_DELAY_S", "0.1")
+    proxy.serves("http://export.arxiv.org/busy", b"", status=503)
+    proxy.serves("http://export.arxiv.org/broken", b"", status=500)
+    with Fetcher(None, sleep=slept.append) as fetcher:
+        for path, tries in (("busy", 1), ("broken", 3)):
+            failure(lambda path=path: fetcher.get(Request(f"http://export.arxiv.org/{path}")))
+            assert len(proxy.hits(f"http://export.arxiv.org/{path}")) == tries
 
 
 def test_F11_an_empty_200_is_named(web: Server, get: Get) -> None:
@@ -891,33 +968,45 @@ def test_the_delay_of_arxiv(monkeypatch: pytest.MonkeyPatch, asked: str, proxy: 
     assert polite.host_delay_s("https://example.org/", proxy) == 0
 
 
-def test_the_pause_runs_from_the_end_of_a_request_to_the_start_of_the_next(web: Server, get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_pause_runs_from_the_end_of_a_request_to_the_start_of_the_next(web: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(polite.HOST_DELAYS_S, "127.0.0.1", 0.2)
     web.answers("/slow", lambda exchange: time.sleep(0.1) or exchange.answer(200, {}, FEED))
     web.redirects("/old", "/slow")
-    threads = [threading.Thread(target=get, args=("/old",)) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(HANG_S)
+    with Fetcher(None) as fetcher:
+        ask = lambda: fetcher.get(Request(web.url("/old"), trusted_host="127.0.0.1"))  # noqa: E731
+        threads = [threading.Thread(target=ask) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(HANG_S)
     seen = sorted(web.requests, key=lambda each: each.began)
     assert len(seen) == 4
     assert all(later.began - earlier.ended >= 0.19 for earlier, later in itertools.pairwise(seen))
 
 
-def test_the_pace_is_asked_for_before_and_told_after_each_request_well_or_badly(web: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(polite.HOST_DELAYS_S, "127.0.0.1", 9.0)
-    told: list[tuple[str, str, float, int]] = []
+class Told(polite.Memory):
+    """A pace that writes down what it is asked and told, and how many requests had been made by then."""
 
-    def reserve(key: str, delay: float) -> float:
-        told.append(("reserve", key, delay, len(web.requests)))
+    def __init__(self, web: Server) -> None:
+        super().__init__()
+        self.web, self.steps = web, list[tuple[str, str, float, int]]()
+
+    def reserve(self, host: str, delay_s: float) -> float:
+        self.steps.append(("reserve", host, delay_s, len(self.web.requests)))
         return 0.0
 
+    def stamp(self, host: str, delay_s: float) -> None:
+        self.steps.append(("stamp", host, delay_s, len(self.web.requests)))
+
+
+def test_the_pace_is_asked_for_before_and_told_after_each_request_well_or_badly(web: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(polite.HOST_DELAYS_S, "127.0.0.1", 9.0)
     web.redirects("/old", "/bad")
     web.fails("/bad", "reset")  # on the connection of the redirect: asked for again on a new one
-    with Fetcher(None, reserve=reserve, stamp=lambda key, delay: told.append(("stamp", key, delay, len(web.requests)))) as fetcher:
+    told = Told(web)
+    with Fetcher(None, pace=told) as fetcher:
         assert failure(lambda: fetcher.get(Request(web.url("/old"), trusted_host="127.0.0.1"))).name == "connection"
-    assert told == [step for n in range(3) for step in (("reserve", "127.0.0.1", 9.0, n), ("stamp", "127.0.0.1", 9.0, n + 1))]
+    assert told.steps == [step for n in range(3) for step in (("reserve", "127.0.0.1", 9.0, n), ("stamp", "127.0.0.1", 9.0, n + 1))]
 
 
 def test_the_wait_for_a_turn_is_not_on_the_deadline(web: Server) -> None:

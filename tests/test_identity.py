@@ -238,7 +238,7 @@ def test_a_revision_keeps_what_was_said_before_and_asks_for_new_tags(known: sqli
     ]
     assert [tuple(row) for row in known.execute("SELECT title, body FROM texts")] == [("A better post", "Other.")]
     assert rows(known, "title, revision") == [("A better post", 1)]
-    assert count(known, "pending") == 1
+    assert count(known, "pending WHERE stage = 'tag'") == 1
     found = known.execute("SELECT count(*) FROM texts_fts WHERE texts_fts MATCH 'better'").fetchone()
     assert found[0] == 1
 
@@ -325,7 +325,7 @@ def test_the_labs_own_page_takes_over_from_its_mirror(known: sqlite3.Connection)
     known.execute("DELETE FROM pending")
     assert poll(known, BLOG, POST, now="2026-06-12T12:00:00Z").new == 0
     assert rows(known, "source, title, published_at") == [("blog", "A post", DAY)]
-    assert count(known, "pending") == 1
+    assert count(known, "pending WHERE stage = 'tag'") == 1
     poll(known, MIRROR, entry("A post|News|2027"), now="2026-06-12T18:00:00Z")  # and keeps it
     assert rows(known, "source, title") == [("blog", "A post")]
     assert count(known, "sightings") == 2
@@ -343,7 +343,7 @@ def test_a_source_that_takes_over_with_the_same_words_asks_for_new_tags(known: s
     known.execute("DELETE FROM pending")
     poll(known, BLOG, POST, now="2026-06-12T12:00:00Z")
     assert rows(known, "source, revision") == [("blog", 0)]
-    assert count(known, "pending") == 1  # a lab's source declares whose it is: the tags of before do not know
+    assert count(known, "pending WHERE stage = 'tag'") == 1  # a lab's source declares whose it is: the tags of before do not know
 
 
 def test_a_link_post_never_overwrites_the_labs_own_title(known: sqlite3.Connection) -> None:
@@ -545,7 +545,7 @@ def test_a_page_and_its_mirror_come_to_the_same_whichever_is_first(
             poll(
                 db, source, IN_FULL if source is MIRROR else entry(text=line, guid=None, published_at=day), now=f"2026-06-12T0{hour}:00:00Z"
             )
-            assert count(db, "pending") == 1, "what there is to read has changed: it is tagged again"
+            assert count(db, "pending WHERE stage = 'tag'") == 1, "what there is to read has changed: it is tagged again"
         columns = "key, items.source, url, items.title, body, authors, published_at, content_hash"
         found.append([tuple(row) for row in db.execute(f"SELECT {columns} FROM items JOIN texts ON item = id")])
         db.close()

@@ -28,6 +28,23 @@ ROWS = {
     INSERT INTO sightings VALUES (20260612000001, 'blog', 'g', 'h', '2026-06-12T06:00:00Z');
     INSERT INTO pending(stage, item, due_at) VALUES ('tag', 20260612000001, '2026-06-12T06:00:00Z');
     """,
+    2: """
+    INSERT INTO stories VALUES (1, 'A', 20260612000001, '2026-06-12T06:00:00Z', '2026-06-12T06:00:00Z', 1, 1, NULL);
+    INSERT INTO story_items VALUES (20260612000001, 1, 1.0, 'first of its story');
+    INSERT INTO watches VALUES ('w', 'Does it?', '{}', NULL, NULL, NULL);
+    INSERT INTO watch_events VALUES
+      ('w', 20260612000001, '', 'reported', '2026-06-12T06:00:00Z', '2026-06-12T06:00:00Z', NULL, 0.5, '["by a"]', 0);
+    INSERT INTO digests(id, name, period_from, period_to, created_at, subject, text, html, message_id, status) VALUES
+      (1, 'daily', '2026-06-11T06:00:00Z', '2026-06-12T06:00:00Z', '2026-06-12T06:00:00Z', 's', 't', 'h', '<m@example.org>', 'sent');
+    INSERT INTO digest_items VALUES (1, 20260612000001, 1, 'confident', 1, NULL);
+    INSERT INTO digest_watches VALUES (1, 'w', 'reported');
+    """,
+    3: """
+    INSERT INTO gaps(source, from_at, to_at, reason, found_at)
+      VALUES ('blog', '2026-06-11T06:00:00Z', '2026-06-12T06:00:00Z', 'window rolled', '2026-06-12T06:00:00Z');
+    INSERT INTO readings VALUES
+      (20260612000001, 'article', 'https://lab.example/a', NULL, 'read', 'The whole article.', 'x', '2026-06-12T06:00:00Z');
+    """,
 }
 
 
@@ -100,6 +117,27 @@ def test_from_every_released_schema(path: Path, version: int) -> None:
     assert db.execute("PRAGMA foreign_key_check").fetchall() == []
     db.close()
     assert path.with_name(f"backup-{version}.db").exists() == (0 < version < schema.VERSION)
+
+
+def test_from_schema_2_search_still_finds_what_it_found_and_then_the_article_that_is_read(path: Path) -> None:
+    released(path, 2)
+    db = store.open(path, write=True)
+
+    def hits(query: str) -> int:
+        return int(db.execute("SELECT count(*) FROM texts_fts WHERE texts_fts MATCH ?", (query,)).fetchone()[0])
+
+    assert (hits("word"), hits("reinforcement")) == (1, 0)
+    read = "INSERT INTO readings VALUES (20260612000001, 'article', 'https://lab.example/a', NULL, 'read', ?, 'x', '2026-06-12T06:00:00Z')"
+    with store.transaction(db):
+        db.execute(read, ("Learned by reinforcement.",))
+    assert (hits("word"), hits("reinforcement"), hits("word AND reinforcement")) == (1, 1, 1)
+    with store.transaction(db):
+        db.execute("UPDATE texts SET body = 'Other terms.' WHERE item = 20260612000001")
+        db.execute("UPDATE readings SET text = 'Learned by imitation.' WHERE item = 20260612000001")
+    assert (hits("word"), hits("term"), hits("reinforcement"), hits("imitation")) == (0, 1, 0, 1)
+    db.execute("INSERT INTO texts_fts(texts_fts) VALUES ('integrity-check')")
+    assert db.execute("SELECT health, gaps, newest_item FROM source_health").fetchone()[:] == ("not asked yet", 0, 20260612000001)
+    db.close()
 
 
 ONE_MORE = "CREATE TABLE extra ( -- More.\n  id INTEGER PRIMARY KEY\n) STRICT;\nINSERT INTO extra VALUES (1);\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 import time
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from tests.servers import Server
 from tracker import config, poll
 from tracker.clock import iso
-from tracker.errors import ParseError, SourceError
+from tracker.errors import ConfigError, ParseError, SourceError
 from tracker.fetch import Fetcher
 from tracker.pollers import Parsed, page
 from tracker.pollers.listing import days, embedded, links
@@ -46,11 +47,12 @@ def titles(body: bytes, source: Source = SOURCE, url: str = URL, charset: str | 
 # -- golden pairs ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in DATA.glob("*.html")))
+@pytest.mark.parametrize("name", sorted(path.name for path in DATA.iterdir() if path.suffix != ".json"))
 def test_what_a_page_lists(name: str) -> None:
-    expected = json.loads((DATA / f"{name}.json").read_text(encoding="utf-8"))
-    source = replace(SOURCE, url=expected["url"], options={"links": expected["links"]})
-    parsed = page.read((DATA / f"{name}.html").read_bytes(), source, source.url, None)
+    document = DATA / name
+    expected = json.loads(document.with_suffix(".json").read_text(encoding="utf-8"))
+    source = replace(SOURCE, url=expected["url"], options={"links": expected["links"], **expected.get("options", {})})
+    parsed = page.read(document.read_bytes(), source, source.url, None)
     found = [
         {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(e).items() if v not in (None, "", ())} for e in parsed.entries
     ]
@@ -84,6 +86,9 @@ PATTERNS = {
     "a star ends at the slash": ("/n*/", "/a/n/b", False),
     "the second of two": ("/science/ /policy/", "/policy/hedge", True),
     "excluded": ("/notes/ !/notes/draft-", "/notes/draft-one", False),
+    "pages at the root": ("/ !/*/", "/frond-2", True),
+    "parts of pages at the root": ("/ !/*/", "/frond-2/roots", False),
+    "any first segment": ("/*/ !/author/", "/soil/one", True),
     "not excluded": ("/notes/ !/notes/draft-", "/notes/one", True),
     "another host that is named": ("https://papers.fernlab.example/p/", "https://papers.fernlab.example/p/1", True),
     "another host that is not": ("/notes/", "https://elsewhere.example/notes/one", False),
@@ -192,7 +197,7 @@ NO_LISTS = {
 def test_f72_a_page_that_is_no_list_is_layout_changed(body: bytes, sentence: str) -> None:
     with pytest.raises(ParseError) as caught:
         page.read(body, SOURCE, URL, None)
-    assert caught.value.name == "layout_changed"
+    assert caught.value.name == ("challenge" if sentence == "challenge" else "layout_changed")
     assert sentence in str(caught.value)
     assert str(caught.value).count("https://") == 1
 
@@ -275,11 +280,11 @@ SCRAPS = st.sampled_from(
 
 
 def listed(body: bytes, charset: str | None = None) -> Parsed | None:
-    """What a page lists; None when it is refused by the one name there is for it."""
+    """What a page lists; None when it is refused by the names there are for it."""
     try:
         return page.read(body, SOURCE, URL, charset)
     except ParseError as error:
-        if error.name != "layout_changed":
+        if error.name not in ("layout_changed", "challenge"):
             raise
         return None
 
@@ -317,6 +322,165 @@ def test_letters_declared_in_the_page_alone() -> None:
 def test_creation_times_are_no_publication_dates() -> None:
     (post,) = embedded.posts([("json", '{"slug": "a", "title": "A", "_createdAt": "2026-01-01", "dateModified": "2026-01-02"}')])
     assert post.published_at is None
+
+
+# -- selectors ------------------------------------------------------------------------------------------
+
+CHOSEN = (DATA / "chosen.html").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["card", "title_at", "date_at", "link_at"])
+def test_a_selector_that_fits_nothing_is_layout_changed_and_named(name: str) -> None:
+    source = replace(SOURCE, options={"links": "/notes/", "card": "div.row", name: "aside.none"})
+    with pytest.raises(ParseError, match=rf'^layout_changed: .* has nothing that fits {name} = "aside\.none"'):
+        page.read(CHOSEN, source, URL, None)
+
+
+def test_what_no_selector_is_given_for_is_found_as_on_any_page() -> None:
+    body = b"".join(f"<li class=card><h3>Note {n}</h3><time>2026-06-0{n}</time><a href=/notes/n{n}>Go</a></li>".encode() for n in (1, 2))
+    source = replace(SOURCE, options={"links": "/notes/", "card": "li.card"})
+    found = [(entry.title, str(entry.published_at)[:10]) for entry in page.read(body, source, URL, None).entries]
+    assert found == [("Note 1", "2026-06-01"), ("Note 2", "2026-06-02")]
+
+
+def test_edited_selectors_are_read_afresh() -> None:
+    first, _ = polled(CHOSEN)
+    chosen = replace(SOURCE, options={"links": "/notes/", "card": "div.row"})
+    _, request = polled(CHOSEN, after(first), chosen)
+    assert request.etag is None
+
+
+CONFIGURED = {
+    # keys → what is wrong with them, the line it stands on
+    "no links": ({"url": URL}, "a page needs links", 1),
+    "links that are words": ({"url": URL, "links": "notes"}, 'links: "notes" must be the beginning of a path', 4),
+    "its own sections and others": ({"url": URL, "links": "# /notes/"}, 'links: "#" must be the beginning', 4),
+    "its own sections with cards": ({"url": URL, "links": "#", "card": "li"}, 'links: "#" must be the beginning', 4),
+    "a selector that is none": ({"url": URL, "links": "/n/", "card": "div..x"}, 'card: "div..x" is no CSS selector', 5),
+    "a selector that is empty": ({"url": URL, "links": "/n/", "card": ""}, 'card: "" is no CSS selector', 5),
+    "a selector that no page knows": ({"url": URL, "links": "/n/", "card": "li", "date_at": "i::before"}, "date_at", 6),
+    "a title without a card": ({"url": URL, "links": "/n/", "title_at": "h2"}, "title_at needs card", 5),
+    "a selector that is a list": ({"url": URL, "links": "/n/", "card": ["li"]}, "card must be a text", 5),
+    "skip that is a word": ({"url": URL, "links": "/n/", "skip": "/es/ fr"}, 'skip: "fr" must be the beginning', 5),
+}
+
+
+@pytest.mark.parametrize(("keys", "sentence", "line"), CONFIGURED.values(), ids=CONFIGURED)
+def test_a_page_is_checked_before_any_network(keys: dict[str, object], sentence: str, line: int, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        configured(keys, tmp_path)
+    assert sentence in str(caught.value)
+    assert caught.value.line == line
+
+
+def configured(keys: dict[str, object], tmp_path: Path) -> Source:
+    path = tmp_path / "feeds.toml"
+    lines = [f"{name} = {json.dumps(value)}" for name, value in keys.items()]
+    path.write_text("\n".join(["[feeds.fern]", 'kind = "page"', *lines]), encoding="utf-8")
+    (source,) = config.load(path).sources
+    return source
+
+
+def test_a_page_that_is_well_configured(tmp_path: Path) -> None:
+    for keys, options in (
+        ({"url": URL, "links": "/notes/ !/notes/x"}, {"links": "/notes/ !/notes/x"}),
+        ({"url": URL, "links": "#"}, {"links": "#"}),
+        ({"url": f"{URL}/new.md"}, {"links": "#"}),
+        ({"url": f"{URL}/new.md.txt?hl=en"}, {"links": "#"}),
+        ({"url": f"{URL}/new.md", "links": "/notes/"}, {"links": "/notes/"}),
+        (
+            {"url": URL, "links": "/n/", "card": "ul > li.post:not(.ad)", "title_at": "h2, h3", "skip": "/es/"},
+            {"links": "/n/", "card": "ul > li.post:not(.ad)", "title_at": "h2, h3", "skip": "/es/"},
+        ),
+    ):
+        assert configured(dict(keys), tmp_path).options == options
+
+
+# -- changelogs -----------------------------------------------------------------------------------------
+
+CHANGELOG = replace(SOURCE, url=f"{URL}/new.md", options={"links": "#"})
+
+
+def sections(markdown: str) -> list[tuple[str, str, str]]:
+    parsed = page.read(markdown.encode(), CHANGELOG, CHANGELOG.url, None)
+    return [(entry.title, str(entry.url).partition("#")[2], str(entry.published_at)[:10]) for entry in parsed.entries]
+
+
+def test_a_changelog_without_dates_is_layout_changed() -> None:
+    months = b"# Changelog\n\n## June 2026\n\nNews\n\n### Last week\n\nMore"
+    for body in (b"# Changelog\n\n## 1.2\n\nNews", b"Just words of June 12, 2026.", b"\x00\x01", months):
+        with pytest.raises(ParseError, match=r"^layout_changed: .* no heading with a date"):
+            page.read(body, CHANGELOG, CHANGELOG.url, None)
+
+
+def test_a_changelog_is_html_or_markdown_by_what_it_looks_like() -> None:
+    paragraphs = b"<h1>Updates</h1><p>July 3, 2025</p><p>The first thing.</p>"
+    (entry,) = page.read(paragraphs, replace(CHANGELOG, url=f"{URL}/updates"), URL, None).entries
+    assert (entry.title, entry.url) == ("The first thing.", f"{URL}/updates#2025-07-03")
+    assert sections("<p align=center>Fern</p>\n\n## June 12, 2026\n\nThe <b>first</b> thing.\n") == [
+        ("The first thing.", "2026-06-12", "2026-06-12")
+    ]
+
+
+def test_days_stand_under_months_that_are_no_headings() -> None:
+    found = sections(
+        "**June 2026**\n\nJun 12\n\nThe first thing.\n\n2026\n\nJun 3\n\nThe second thing.\n\nMay 2026\n\nNothing with a day.\n"
+    )
+    assert found == [("The first thing.", "2026-06-12", "2026-06-12"), ("The second thing.", "2026-06-03", "2026-06-03")]
+
+
+def test_a_date_within_a_sentence_begins_nothing() -> None:
+    found = sections(
+        "## June 12, 2026\n\nNews.\n\nWhat is from before June 1, 2026 stops.\n\n### The old end on July 1, 2026\n\nThey do.\n"
+    )
+    assert found == [
+        ("News.", "2026-06-12-news", "2026-06-12"),
+        ("The old end on July 1, 2026", "2026-06-12-the-old-end-on-july-1-2026", "2026-06-12"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "markdown",
+    [
+        "<!--" * 100_000 + "## June 12, 2026\n\nHidden",
+        "## June 12, 2026\n\n" + "[" * 200_000,
+        "## June 12, 2026\n\n" + "![" * 50_000 + "](" * 50_000,
+        "## June 12, 2026\n\n" + "**" * 200_000,
+        "## June 12, 2026\n\n" + "_a" * 200_000,
+        "## June 12, 2026\n\n" + "<b>" * 200_000,
+        "## " + "June 12, 2026 (" * 20_000,
+        "## June 12, 2026\n\nx\n\n" * 20_000,
+        "#" * 500_000,
+        "---\n" * 100_000,
+        "<Update " * 50_000,
+        "a\n" * 300_000,
+        "- " * 300_000,
+    ],
+    ids="comments brackets pictures bold emphasis tags dates sections hashes rules updates lines items".split(),
+)  # fmt: skip
+def test_f48_markdown_of_no_shape_costs_no_time(markdown: str) -> None:
+    began = time.monotonic()
+    with contextlib.suppress(ParseError):
+        page.read(markdown.encode(), CHANGELOG, CHANGELOG.url, None)
+    assert time.monotonic() - began < 10
+
+
+MARKDOWN = st.sampled_from(
+    [
+        "## June 12, 2026", "Jun 3", "## June, 2026", "# ", "### Fix", "text", "- item", "```", "---", "===", "<!--", "-->",
+        "<Update label='2026-01-02'>", "**2026-06-01**", "[a](b)", "{#x}", "", "\x00",
+    ]
+)  # fmt: skip
+
+
+@given(st.lists(MARKDOWN, max_size=25).map("\n".join))
+def test_any_markdown_is_a_list_or_a_named_error(markdown: str) -> None:
+    for source, body in ((CHANGELOG, markdown), (replace(CHANGELOG, url=URL), f"<html><body>{markdown.replace('##', '<h2>')}")):
+        with contextlib.suppress(ParseError):
+            entries = page.read(body.encode(), source, source.url, None).entries
+            assert entries
+            assert all(entry.title and entry.published_at and str(entry.url).startswith(f"{source.url}#") for entry in entries)
+            assert len({entry.url for entry in entries}) == len(entries)
 
 
 # -- one poll -------------------------------------------------------------------------------------------
@@ -433,6 +597,20 @@ def run(db: sqlite3.Connection, web: Server, tmp_path: Path) -> Iterator[Run]:
 
     yield one
     web.stop()
+
+
+def test_an_entry_on_top_of_a_changelog_leaves_those_below_as_they_are(db: sqlite3.Connection, web: Server, tmp_path: Path) -> None:
+    path = tmp_path / "feeds.toml"
+    path.write_text(f'[feeds.fern]\nkind = "page"\nurl = "{web.url("/new.md")}"\n', encoding="utf-8")
+    old = "## June, 2026\n\n### Jun 12\n\nThe second thing of that day.\n\n### Jun 3\n\nAn older thing happened.\n"
+    results = []
+    for day, body in enumerate((old, old.replace("### Jun 12", "### Jun 12\n\nThe third thing of that day.\n\n### Jun 12", 1))):
+        web.serves("/new.md", f"# Changelog\n\n{body}".encode(), {"Content-Type": "text/markdown; charset=utf-8"})
+        with Fetcher("test@example.org", deadline_s=20) as fetcher:
+            results += poll.poll(db, config.load(path), fetcher, now=NOW + timedelta(days=day))
+    web.stop()
+    assert [(result.new, result.error) for result in results] == [(2, None), (1, None)]
+    assert known(db) == ["An older thing happened.", "The second thing of that day.", "The third thing of that day."]
 
 
 def known(db: sqlite3.Connection) -> list[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers import Exchange, Server
-from tracker import config, poll, store
+from tracker import config, poll, store, trial
 from tracker.clock import iso
 from tracker.errors import ConfigError, SourceError, StoreError
 from tracker.fetch import Fetcher
@@ -129,7 +129,7 @@ class Loop:
         return config.load(self.path)
 
     def results(self, *only: str) -> Iterator[Polled]:
-        with Fetcher("test@example.org", deadline_s=20) as fetcher:
+        with Fetcher("test@example.org", deadline_s=20, sleep=lambda _: None) as fetcher:
             yield from poll.poll(self.db, self.config, fetcher, now=self.now, only=only)
 
     def poll(self, *only: str, after: timedelta = timedelta()) -> Mapping[str, Polled]:
@@ -477,12 +477,14 @@ def test_a_bug_in_a_poller_becomes_a_row_in_polls(loop: Loop, monkeypatch: pytes
     assert loop.state("a").last_error == polled.error
 
 
-def test_pages_before_a_failure_are_kept_and_nothing_vouches_for_them(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pages_before_a_failure_are_kept_and_nothing_vouches_for_them_but_how_far_it_got(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     page = Page((ONE,), size=10, etag='"1"', body_hash="h", cursor="c", last=False)
     polled = made(monkeypatch, loop, page, error=SourceError("incomplete_results", "1 of 2"))
     assert (polled.outcome, polled.new, polled.size) == ("incomplete_results", 1, 10)
     state = loop.state("a")
-    assert (state.etag, state.body_hash, state.cursor, state.last_ok_at, state.fails) == (None, None, None, None, 1)
+    assert (state.etag, state.body_hash, state.cursor, state.last_ok_at, state.fails) == (None, None, "c", None, 1)
     assert loop.titles() == ["One"]
 
 
@@ -513,7 +515,7 @@ def test_a_trial_stores_nothing_and_says_what_it_saw(loop: Loop) -> None:
     loop.feed("a")
     loop.web.serves("/a", rss("One"))
     with Fetcher(None) as fetcher:
-        seen = poll.trial(loop.config.source("a"), fetcher, NOW).as_dict()
+        seen = trial.trial(loop.config.source("a"), fetcher, NOW).as_dict()
     assert seen["error"] is None
     assert [entry["title"] for entry in seen["entries"]] == ["One"]  # type: ignore[attr-defined]
     assert sources.states(loop.db) == {}
@@ -522,6 +524,6 @@ def test_a_trial_stores_nothing_and_says_what_it_saw(loop: Loop) -> None:
 def test_a_trial_of_a_failing_source_says_why(loop: Loop) -> None:
     loop.feed("a")
     with Fetcher(None) as fetcher:
-        trial = poll.trial(loop.config.source("a"), fetcher, NOW)
-    assert str(trial.as_dict()["error"]).startswith("http_404: ")
-    assert trial.as_dict()["entries"] == []
+        seen = trial.trial(loop.config.source("a"), fetcher, NOW)
+    assert str(seen.as_dict()["error"]).startswith("http_404: ")
+    assert seen.as_dict()["entries"] == []

@@ -17,10 +17,10 @@ from tests.conftest import NOW
 from tracker import config, group, poll, store, tag, watch
 from tracker.clock import parse as instant
 from tracker.pollers import page_of
-from tracker.store import browse, items, runs, sources, stories, tags, watches
+from tracker.store import browse, gaps, items, runs, sources, stories, tags, watches
 from tracker.taggers.labs import LabTagger
 from tracker.taggers.topics import TopicTagger
-from tracker.types import Entry, Page, Polled, Request, Response, Source, Watch
+from tracker.types import Entry, Gap, Page, Polled, Request, Response, Source, Watch
 
 BLOG = Source("blog", "feed", "https://lab.example/feed", "Lab", lab="openai", origin="official")
 PRESS = Source("press", "feed", "https://press.example/feed", "Press")
@@ -136,6 +136,20 @@ def _poll_rows(db: sqlite3.Connection) -> None:
         runs.prune(db, "2026-03-01T00:00:00Z")
 
 
+def _completeness(db: sqlite3.Connection) -> None:
+    gap = Gap("blog", "2026-06-01T00:00:00Z", NOW, "no answer", NOW)
+    with store.transaction(db):
+        for _ in range(2):
+            gaps.note(db, gap)
+        gaps.close(db, gaps.open_of(db, "blog")[0], NOW, "the next answer overlaps")
+        gaps.still(db, "blog", AT.date(), 5)
+        gaps.still(db, "blog", None, None)
+    assert gaps.newest(db, "blog", "2026-06-13T00:00:00Z") == NOW
+    assert gaps.newest_day(db, "blog") == AT.date()
+    assert gaps.days(db, "blog", 31) == [AT.date()]
+    gaps.beside(db, "blog")
+
+
 STEPS: dict[str, Callable[[sqlite3.Connection, config.Config], object]] = {
     "an unchanged page": lambda db, _: _save(db, BLOG, *[_entry(n) for n in range(40)]),
     "new items": lambda db, _: _save(db, BLOG, _entry(100), _entry(101, guid=None), _entry(102, url=None)),
@@ -150,6 +164,8 @@ STEPS: dict[str, Callable[[sqlite3.Connection, config.Config], object]] = {
     "tagging again since a day": lambda db, _: tags.again(db, "2026-06-01T00:00:00Z", NOW),
     "grouping and watching": _grouped,
     "the rows of a poll and a run": lambda db, _: _poll_rows(db),
+    "the gaps and the silence of a source": lambda db, _: _completeness(db),
+    "what is told of gaps and silence": lambda db, _: (gaps.listed(db), gaps.quiet(db), runs.last_outcomes(db), sources.unusual(db, NOW)),
     "the state of the sources": lambda db, _: (sources.states(db), runs.last(db)),
     "syncing the sources": lambda db, _: sources.sync(db, [BLOG], NOW),
     "who holds the lock": lambda db, _: runs.last(db),

@@ -43,7 +43,7 @@ FAKE = """
         recurse()
 
     def parse(body, **_):
-        word = body.decode()
+        word = body.read().decode().partition("<word>")[2].partition("</word>")[0]
         if word == "hang":
             time.sleep(600)
         elif word == "spin":
@@ -77,6 +77,11 @@ FAKE = """
             os.write(1, b"[1, 2]\\n")
         return Entries()
 """
+
+
+def said(word: bytes) -> bytes:
+    """A feed that tells the parser what to do."""
+    return b"<rss><channel><word>%b</word></channel></rss>" % word
 
 
 @pytest.fixture
@@ -243,29 +248,29 @@ def test_a_child_that_was_killed_between_two_bodies_is_replaced() -> None:
 )
 def test_after_a_parser_that_misbehaves_the_next_body_is_read(parse: Callable[..., Parsed], word: bytes, name: str, sentence: str) -> None:
     for _ in range(2):
-        error = refused(parse, word)
+        error = refused(parse, said(word))
         assert error.name == name
         assert sentence in str(error)
-        assert parse(b"read").entries[0].title == "read"
+        assert parse(said(b"read")).entries[0].title == "read"
 
 
 @pytest.mark.usefixtures("fake_parser")
 @pytest.mark.parametrize("word", [b"hang", b"spin"], ids=["it sleeps", "it computes"])
 def test_a_parser_that_hangs_is_killed_at_the_deadline_and_the_next_body_is_read(parse: Callable[..., Parsed], word: bytes) -> None:
-    assert parse(b"read").entries  # a child is there: the deadline below is not spent on starting one
-    error = refused(parse, word, deadline_s=0.5)
+    assert parse(said(b"read")).entries  # a child is there: the deadline below is not spent on starting one
+    error = refused(parse, said(word), deadline_s=0.5)
     assert error.name == "bomb"
     assert "did not end within 0.5 s" in str(error)
-    assert parse(b"read").entries[0].title == "read"
+    assert parse(said(b"read")).entries[0].title == "read"
 
 
 @pytest.mark.usefixtures("fake_parser")
 def test_one_hanging_body_does_not_take_the_others_of_other_threads(parse: Callable[..., Parsed]) -> None:
-    parse(b"read")
+    parse(said(b"read"))
     titles: list[str] = []
-    hanging = threading.Thread(target=lambda: titles.append(refused(parse, b"hang", deadline_s=1.0).name))
+    hanging = threading.Thread(target=lambda: titles.append(refused(parse, said(b"hang"), deadline_s=1.0).name))
     hanging.start()
-    threads = [threading.Thread(target=lambda: titles.append(parse(b"read").entries[0].title)) for _ in range(5)]
+    threads = [threading.Thread(target=lambda: titles.append(parse(said(b"read")).entries[0].title)) for _ in range(5)]
     for thread in threads:
         thread.start()
     for thread in [hanging, *threads]:
@@ -275,8 +280,8 @@ def test_one_hanging_body_does_not_take_the_others_of_other_threads(parse: Calla
 
 @pytest.mark.usefixtures("fake_parser")
 def test_a_parser_that_prints_does_not_break_the_protocol(parse: Callable[..., Parsed]) -> None:
-    assert parse(b"print").entries[0].title == "read"
-    assert parse(b"read").entries[0].title == "read"
+    assert parse(said(b"print")).entries[0].title == "read"
+    assert parse(said(b"read")).entries[0].title == "read"
 
 
 # -- the protocol: one line of JSON and the bytes in, one line of JSON out ----------------------------------
@@ -394,13 +399,11 @@ def test_F49_deep_nesting_is_entries_or_a_named_error(shared_worker: ParseWorker
     assert len(shared_worker.parse(SOURCE, Response(SOURCE.url, 200, {}, GOOD)).entries) == 2
 
 
-def test_F48_a_true_document_that_hangs_feedparser_is_given_up_at_the_deadline(parse: Callable[..., Parsed]) -> None:
-    """feedparser looks for mail addresses in authors by an expression that is quadratic: this one takes it minutes."""
-    assert parse(GOOD).entries
-    error = refused(parse, rss(item(1, author="a." * 100_000 + "@")), deadline_s=1.0)
-    assert error.name == "bomb"
-    assert "did not end within 1 s" in str(error)
-    assert [entry.title for entry in parse(GOOD).entries] == ["Post 1", "Post 2"]
+def test_F48_a_document_that_takes_feedparser_minutes_is_read(parse: Callable[..., Parsed]) -> None:
+    """feedparser looks for mail addresses in authors by an expression that is quadratic; as it came, this one would be given up."""
+    parsed = parse(rss(item(1, author="a." * 100_000 + "@"), item(2)))
+    assert [entry.title for entry in parsed.entries] == ["Post 1", "Post 2"]
+    assert len(parsed.entries[0].authors[0]) <= 200
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,11 @@ from tracker.errors import ConfigError, TrackerError
 from tracker.options import Group, Options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
+
+    from tracker.run import Tracker
+    from tracker.types import Polled
 
 __all__ = ["main"]
 
@@ -74,7 +77,7 @@ def init(options: Options, force: bool) -> None:
 @click.option("--else-demo", is_flag=True, help="On a first run without network, walk the sample week instead.")
 @click.pass_obj
 def run(options: Options, else_demo: bool) -> None:
-    """Do the day's work: poll, tag, group, watch, digest. The one cron line.
+    """Do the day's work: poll, read, tag, group, watch, digest. The cron line.
 
     \b
     Example: tracker run
@@ -92,7 +95,7 @@ def run(options: Options, else_demo: bool) -> None:
         totals = runs.totals(tracker.db)
     nothing_yet = totals["items"] == 0 and not any(result.ok for result in summary.polls)
     if else_demo and nothing_yet:
-        asked = _no_answer(len(summary.polls)) if summary.polls else "No source is due again yet, and none has answered so far"
+        asked = _no_answer(summary.polls) if summary.polls else "No source is due again yet, and none has answered so far"
         click.echo(f"{asked}. Until then, here is a sample week:", err=True)
         _demo(options)
         return
@@ -100,35 +103,55 @@ def run(options: Options, else_demo: bool) -> None:
     lines = show.summary(summary, totals, options.db, time.monotonic() - began, make=make)
     _say(options, lines, summary.as_dict() | {"totals": totals})
     if summary.nothing_answered:
-        raise TrackerError(_no_answer(len(summary.polls)))
+        raise TrackerError(_no_answer(summary.polls))
 
 
 @cli.command()
 @click.argument("sources", nargs=-1, metavar="[SOURCE]…")
+@click.option("--since", metavar="SPAN|DAY", help="Read back that far, like 90d or 2026-06-01: kept as backlog, never mailed.")
 @click.pass_obj
-def poll(options: Options, sources: tuple[str, ...]) -> None:
+def poll(options: Options, sources: tuple[str, ...], since: str | None) -> None:
     """Ask the sources that are due, or those you name.
 
     \b
     Example: tracker poll openai-news arxiv-learning
+             tracker poll --since 90d
     """
     from tracker import show
     from tracker.run import Tracker
     from tracker.store.sources import states
 
-    told = _progress(options)
+    told, back_to = _progress(options), _since(options, since) if since else None
     with Tracker(options.config, options.db, now=options.moment) as tracker:
+        never = _never_back(tracker, sources) if back_to else {}
         results = []
-        for result in tracker.poll(sources):
+        for result in tracker.poll(sources, back_to=back_to):
             results.append(result)
             told(result)
         known, asked = states(tracker.db), {result.source for result in results}
     lines = [show.polled(result) for result in sorted(results, key=lambda result: result.source)]
-    lines += [show.waits(name, known[name], options.moment) for name in sources if name not in asked]
-    lines = lines or ["No source was due."]
+    lines += [show.waits(name, known[name], options.moment) for name in sources if name not in asked and name not in never]
+    lines += [f"  … {why}" for why in never.values()]
+    lines = lines or ["No source can be read back." if back_to else "No source was due."]
     _say(options, lines, [{name: getattr(r, name) for name in r.__slots__} for r in results])
     if results and all(not result.ok and not result.entries for result in results):
-        raise TrackerError(_no_answer(len(results)))
+        raise TrackerError(_no_answer(results))
+
+
+@cli.command()
+@click.pass_obj
+def read(options: Options) -> None:
+    """Fetch the articles of official posts that came without text.
+
+    \b
+    Example: tracker read
+    """
+    from tracker import show
+    from tracker.run import Tracker
+
+    with Tracker(options.config, options.db, now=options.moment) as tracker:
+        read = list(tracker.read())
+    _say(options, show.articles(read), [{name: getattr(r, name) for name in r.__slots__} for r in read])
 
 
 @cli.command()
@@ -141,6 +164,7 @@ def tag(options: Options, again: bool, since: str | None) -> None:
     \b
     Example: tracker tag --again --since 90d
     """
+    from tracker import show
     from tracker.run import Tracker
 
     if bool(since) != again:
@@ -152,10 +176,7 @@ def tag(options: Options, again: bool, since: str | None) -> None:
             batches.append(batch)
             told(batch)
     facts = {name: sum(getattr(b, name) for b in batches) for name in ("items", "on_topic", "waiting")}
-    lines = [f"{facts['items']} items tagged, {facts['on_topic']} on topic." if batches else "Nothing waits for tagging."]
-    if facts["waiting"]:
-        lines.append(f"The model could not be loaded: rules tagged alone, {facts['waiting']} items wait for it; `tracker doctor` says why.")
-    _say(options, lines, facts)
+    _say(options, show.tagged(facts), facts)
 
 
 @cli.command()
@@ -166,13 +187,13 @@ def group(options: Options) -> None:
     \b
     Example: tracker group
     """
+    from tracker import show
     from tracker.run import Tracker
 
     with Tracker(options.config, options.db, now=options.moment) as tracker:
         results = list(tracker.group())
     facts = {"items": len(results), "joined": sum(result.joined for result in results)}
-    lines = [f"{facts['items']} items grouped, {facts['joined']} joined a story." if results else "Nothing waits for grouping."]
-    _say(options, lines, facts)
+    _say(options, show.grouped(facts), facts)
 
 
 @cli.command()
@@ -230,16 +251,23 @@ def demo(options: Options) -> None:
 
 
 @cli.command()
+@click.option("--sources", is_flag=True, help="Show a table instead: what each source has brought, its gaps and errors.")
 @click.pass_obj
-def status(options: Options) -> None:
-    """Show sources, queues and the last run.
+def status(options: Options, sources: bool) -> None:
+    """Show sources, gaps, queues and the last run.
 
     \b
     Example: tracker status --json
+             tracker status --sources
     """
     from tracker import show, store
     from tracker.store import browse
+    from tracker.store.sources import coverage
 
+    if sources:
+        rows = coverage(store.open(options.db))
+        _say(options, show.coverage(rows), rows)
+        return
     facts = browse.status(store.open(options.db))
     _say(options, show.status(facts, options.moment), facts)
 
@@ -299,12 +327,12 @@ def feeds_check(options: Options, sources: tuple[str, ...]) -> None:
 
     from tracker import show
     from tracker.fetch import Fetcher
-    from tracker.poll import trial
     from tracker.store.pace import Pace
+    from tracker.trial import trial
 
     config = options.load()
     chosen, pace = [config.source(name) for name in sources], Pace(Path(options.db).parent)
-    with Fetcher(config.contact, reserve=pace.reserve, stamp=pace.stamp) as fetcher:
+    with Fetcher(config.contact, pace=pace) as fetcher:
         results = [trial(source, fetcher, options.moment) for source in chosen]
     lines = [line for result in results for line in show.trial(result)]
     _say(options, lines, [result.as_dict() for result in results])
@@ -344,6 +372,14 @@ def _say(options: Options, lines: Iterable[str], facts: object) -> None:
     elif options.verbosity >= 0:
         for line in lines:
             click.echo(line)
+
+
+def _never_back(tracker: Tracker, names: Sequence[str]) -> dict[str, str]:
+    """Of the sources that were named, those that cannot be read back, each with the sentence why."""
+    from tracker.complete import cannot_walk_back, walks_back
+
+    named = [tracker.config.source(name) for name in names]
+    return {source.id: cannot_walk_back(source) for source in named if not walks_back(source)}
 
 
 def _progress(options: Options) -> Callable[[Any], None]:
@@ -392,8 +428,11 @@ def _demo(options: Options) -> None:
     _say(options, show.demo(result, str(db)), result.as_dict())
 
 
-def _no_answer(asked: int) -> str:
-    return f"None of {asked} sources answered: there seems to be no network. Nothing is lost, the next run asks again"
+def _no_answer(polls: Sequence[Polled]) -> str:
+    why = "there seems to be no network"
+    if sum(poll.outcome in ("not_a_feed", "layout_changed") for poll in polls) > max(2, len(polls) // 2):
+        why = "it seems that a login page of this network answers in their place; open any site in a browser and log in"
+    return f"None of {len(polls)} sources answered: {why}. Nothing is lost, the next run asks again"
 
 
 def _since(options: Options, text: str) -> datetime:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from tracker import complete
 from tracker.clock import parse
 from tracker.notifiers import letter, words
 from tracker.notifiers.letter import Block, Chip, Group, Link, Question, Sheet
@@ -26,6 +27,7 @@ __all__ = ["MAX_HTML", "Digest", "Matter", "Move", "Story", "compose", "importan
 TITLE = "Self-improving agents"
 MAX_HTML = 80_000  # bytes; Gmail cuts at 102 kB
 MAX_TITLE = 200
+_NAMED = 3  # gaps and silent sources that are told in full
 MAX_URL = 1_500  # characters; a longer address is left out rather than broken
 _STAGES = {"article": "read", "tag": "tagged", "authors": "read for authors", "group": "grouped", "watch": "held against the questions"}
 
@@ -280,7 +282,8 @@ def _quiet_summary(matter: Matter, plan: _Plan) -> str:
     asked = f", and none of {words.count(matter.questions, 'question')} moved" if matter.questions else ""
     known = sum(line.due for story in plan.known for line in story.lines)
     added = f"; {words.count(known, 'more item')} on stories told before" if known else ""
-    return f"Nothing new on your topics{asked}{added}."
+    seen = " in what could be seen" if matter.health.gaps else ""
+    return f"Nothing new on your topics{seen}{asked}{added}."
 
 
 def _more(matter: Matter, plan: _Plan) -> tuple[str, str | None]:
@@ -409,9 +412,24 @@ def _proof(matter: Matter) -> str:
         parts.append(f"No source answered on {words.instant(at, to)} ({asked} asked); what appeared then {looked}.")
     if len(health.outages) > 3:
         parts.append(f"So it was {words.count(len(health.outages) - 3, 'more time')}.")
+    parts += _missing(matter, to)
     waits = [f"{count} to be {_STAGES.get(stage, stage)}" for stage, count in health.waiting.items() if count]
     parts.append(f"{words.count(sum(health.waiting.values()), 'item')} waiting: {', '.join(waits)}." if waits else "No item is waiting.")
     return " ".join(parts)
+
+
+def _missing(matter: Matter, to: datetime) -> Iterable[str]:
+    """What may be missing although nothing fails: gaps that reach into the period, sources that have fallen silent."""
+    gaps, quiet = matter.health.gaps, matter.health.quiet
+    if gaps:
+        told = [complete.worded(one_line(gap["title"], 60), gap, lambda stamp: words.day(stamp, to)) for gap in gaps[:_NAMED]]
+        left = f"; and {len(gaps) - _NAMED} more" if len(gaps) > _NAMED else ""
+        yield f"{words.count(len(gaps), 'gap')}: {'; '.join(told)}{left}."
+    if quiet:
+        until = matter.period[1]
+        said = [complete.silence(one_line(one["title"], 60), one["quiet_since"], one["habit_days"], until) for one in quiet[:_NAMED]]
+        left = f"; and {words.count(len(quiet) - _NAMED, 'more source')} for longer" if len(quiet) > _NAMED else ""
+        yield f"Silent: {'; '.join(said)}{left}."
 
 
 def _failing(title: str, last_ok: str | None, error: str, now: datetime) -> str:

@@ -26,11 +26,12 @@ __all__ = ["DEFAULTS", "Config", "keys", "load", "shipped_feeds", "span_s"]
 
 DEFAULTS = Path(__file__).parent / "defaults"
 ROLES = ("primary", "mirror")
+READ_PER_DAY = 60  # all labs together publish 10 to 30 posts on a busy day
 RHYTHMS = ("daily", "weekly", "run")
 NOTIFIERS = ("smtp", "file")
 
 # What each table may hold. Of [feeds.<id>]: the keys of every kind of source, then those of one kind.
-_TRACKER_KEYS: Mapping[str, type] = {"contact": str, "every": str, "public_url": str}
+_TRACKER_KEYS: Mapping[str, type] = {"contact": str, "every": str, "public_url": str, "read_per_day": int}
 _COMMON_KEYS = {"kind": str, "url": str, "title": str, "lab": str, "role": str, "origin": str, "every": str, "enabled": bool}
 _TOPIC_KEYS = {"title": str, "description": str, "include": list, "exclude": list, "threshold": float, "enabled": bool}
 _LAB_LISTS = ("aliases", "affiliations", "emails", "hosts", "github", "hf", "names", "products", "weak")
@@ -57,6 +58,7 @@ class Config:
     labs: tuple[Lab, ...]
     watches: tuple[Watch, ...] = ()
     digests: tuple[DigestPlan, ...] = ()
+    read_per_day: int = READ_PER_DAY  # articles of official posts; 0: none
 
     def source(self, source_id: str) -> Source:
         """Return one source.
@@ -92,7 +94,11 @@ def load(path: str | Path) -> Config:
     watches = tuple(_watch(table, lab_ids, {topic.id for topic in topics}) for table in _enabled(user, "watches", lambda _: _WATCH_KEYS))
     _check_after(user, watches)
     digests = tuple(map(_digest, _enabled(user, "digests", lambda _: _DIGEST_KEYS)))
-    return Config(str(path), settings.values.get("contact"), _public_url(settings), sources, topics, labs, watches, digests)
+    per_day = settings.values.get("read_per_day", READ_PER_DAY)
+    if per_day < 0:
+        raise settings.error(f"read_per_day must be 0 (read none) or more, not {per_day}", "read_per_day")
+    contact, address = settings.values.get("contact"), _public_url(settings)
+    return Config(str(path), contact, address, sources, topics, labs, watches, digests, per_day)
 
 
 def shipped_feeds() -> str:

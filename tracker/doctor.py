@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from tracker import complete
 from tracker.clock import ago, iso
 from tracker.config import DEFAULTS, Config
 from tracker.errors import ModelError
-from tracker.store import runs, sources
+from tracker.store import gaps, readings, runs, sources
 
 __all__ = ["Finding", "check"]
 
@@ -38,6 +39,32 @@ ADVICE = {
     "malformed": "the document is broken: tell its publisher; if many sources say so, this machine is short of memory (`ulimit -v`)",
     "blocked_address": "its name leads into a private network; if that is meant, write that address into feeds.toml",
 }
+# What a person can do about a gap of a source that cannot be read back.
+_GAP_ADVICE = {
+    "window rolled": "look at its site for that time; poll it more often (`every` in feeds.toml)",
+    "incomplete results": "nothing: it is asked again",
+    "no answer": "look at its site if it matters; it is asked again",
+    "count dropped": "look at the page, then at `links` of the source in feeds.toml; it is read again",
+}
+_SILENT_ADVICE = {
+    "mirror": "look for another mirror, or poll the original",
+    "primary": "look at its site: it may have moved, or come to an end",
+}
+_UNUSUAL = {
+    "flood": "on {day} {new} of {entries} entries were new, and old by their dates: it changed its addresses, or became another feed. They "
+    "are kept as backlog, not mailed; `tracker feeds check {source}` shows what it lists: if it is another feed now, change or remove it",
+    "empty": "answered on {day} with a valid document without entries, and nothing else since; it used to have some: look at its site, "
+    "it may have moved",
+}
+# What a person can do about a host whose articles cannot be read.
+_UNREAD_ADVICE = {
+    "http_403": ADVICE["http_403"],
+    "challenge": "the site asks for a browser; a mirror of it with full texts helps",
+    "disallowed": "its robots.txt forbids it; a mirror of it with full texts helps",
+    "http_401": "it wants a login; a mirror of it with full texts helps",
+    "empty": "its pages are filled by scripts; a mirror of it with full texts helps",
+}
+LATELY = timedelta(days=7)  # a flood is told for so long
 _DEFAULT_ADVICE = "`tracker feeds check {source}` shows what it answers"
 
 
@@ -54,7 +81,7 @@ def check(db: sqlite3.Connection, config: Config, now: datetime, model_dir: Path
     """Return what is wrong, errors first."""
     found = [*_database(db), *_model(model_dir), *_settings(config)]
     if not any(finding.what == "database" for finding in found):  # what a damaged file says of the rest is hearsay
-        found += [*_runs(db, now), *_sources(db, now), *_queues(db)]
+        found += [*_runs(db, now), *_network(db), *_sources(db, now), *_missing(db, config, now), *_articles(db), *_queues(db)]
     return sorted(found, key=lambda finding: finding.level != "error")
 
 
@@ -104,8 +131,39 @@ def _sources(db: sqlite3.Connection, now: datetime) -> Iterator[Finding]:
             yield Finding("warning", row["id"], f"has moved for good; change its url in feeds.toml to {row['moved_to']}")
 
 
+def _network(db: sqlite3.Connection) -> Iterator[Finding]:
+    if complete.captive(runs.last_outcomes(db)):
+        yield Finding("error", "network", complete.CAPTIVE)
+
+
+def _missing(db: sqlite3.Connection, config: Config, now: datetime) -> Iterator[Finding]:
+    """What may be missing although nothing fails: gaps, silence, documents that answer strangely."""
+    by_id = {source.id: source for source in config.sources}
+    for gap in gaps.listed(db):
+        source = by_id.get(gap["source"])
+        back = source is not None and complete.walks_back(source)
+        way = f"`tracker poll {gap['source']} --since {gap['from_at'][:10]}` reads it back" if back else _GAP_ADVICE[gap["reason"]]
+        yield Finding("warning", gap["source"], f"{complete.worded(gap['title'], gap)}; {way}")
+    for row in gaps.quiet(db):
+        said = complete.silence(row["title"], row["quiet_since"], row["habit_days"], iso(now))
+        yield Finding("warning", row["source"], f"{said}; {_SILENT_ADVICE[row['role']]}")
+    for odd in sources.unusual(db, iso(now - LATELY)):
+        yield Finding("warning", odd["source"], _UNUSUAL[odd["outcome"]].format(**dict(odd) | {"day": odd["at"][:10]}))
+
+
+def _articles(db: sqlite3.Connection) -> Iterator[Finding]:
+    """Hosts that do not give the articles of official posts; what merely waits for its turn is no fault."""
+    for host, outcomes in readings.by_host(db).items():
+        if (row := readings.refused(outcomes)) >= LONG_FAILING:
+            advice = _UNREAD_ADVICE.get(outcomes[0], "nothing: one is tried at each run")
+            said = f"the last {row} articles could not be read ({outcomes[0]}); its posts are tagged by what their sources say of them"
+            yield Finding("warning", host, f"{said}. {advice}")
+
+
 def _queues(db: sqlite3.Connection) -> Iterator[Finding]:
     for stage, count in runs.backlog_of(db).items():
+        if stage == "article":  # so many a day: _articles tells what is wrong
+            continue
         command = "run" if stage == "watch" else stage  # `tracker watch` shows the board and writes nothing
         yield Finding("warning", stage, f"{count} items wait for it; `tracker {command}` does them now")
 

@@ -1,37 +1,36 @@
 """The only socket: one polite, suspicious HTTP client for feeds, APIs, pages and articles.
 
-in   a ``Request``: a URL, perhaps validators, perhaps a host to trust
+in   a ``Request``: a URL, perhaps validators, perhaps a host to trust, perhaps that robots.txt is to be obeyed
 out  a ``Response`` (200 with a decoded body, or 304), or a ``SourceError`` with a name and one sentence
-refuses to know what a body means and when to try again: the only retry here is a new connection for one that
-the server had closed while it was kept alive; trying a 500 again is up to the caller.
-Surprising: the deadline runs only while a request is on the wire. Waiting for a host's turn or its pause does
+refuses to know what a body means and when to ask again: that is ``poll``. What passes within seconds is tried again here: a 500, 502,
+503 or 504 twice, unless the server names a time; a connection that the server had closed while it was kept alive, once.
+Surprising: the deadline runs while a request is on the wire and between two tries. Waiting for a host's turn or its pause does
 not count, so the tenth arXiv request of a run is not late because the first nine were polite.
 
-Sockets, sizes and TLS are in ``net``, which nothing else imports; whom to ask and when is in ``polite``.
+Redirects are in ``chain``; sockets, sizes and TLS are in ``net``, which nothing but these two imports; whom to ask and when is in
+``polite`` and ``robots``.
 """
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import re
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
-from urllib.parse import SplitResult, unquote, urldefrag, urljoin, urlsplit
 
 import requests
-from requests.cookies import RequestsCookieJar, extract_cookies_to_jar
+from requests.cookies import extract_cookies_to_jar
 from requests.utils import get_environ_proxies, select_proxy
 
-from tracker import net
+from tracker import net, robots
+from tracker.chain import REDIRECTS, Chain
 from tracker.errors import SourceError
-from tracker.polite import HOST_DELAYS_S, Pace, host_delay_s, host_key, retry_after_s, user_agent
+from tracker.polite import HOST_DELAYS_S, Memory, Pace, host_delay_s, host_key, retry_after_s, user_agent
 from tracker.types import Request, Response
 
 __all__ = ["HOST_DELAYS_S", "Fetcher", "host_delay_s", "host_key", "retry_after_s"]
@@ -46,8 +45,6 @@ ACCEPT = (
     "text/xml;q=0.9, application/json;q=0.9, text/html;q=0.8, */*;q=0.5"
 )
 
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
-PERMANENT = frozenset({301, 308})
 GOOD = frozenset({200, 203})  # 203: 200, changed by a proxy on the way (RFC 9110 section 15.3.4)
 NAMED = {204: "empty_body", 205: "empty_body", 410: "gone", 429: "rate_limited"}
 ADVICE = {
@@ -65,35 +62,32 @@ CHALLENGE_MARKS = (
     b"_incapsula_resource", b"datadome",
 )  # fmt: skip
 
-Reserve = Callable[[str, float], float]
-Stamp = Callable[[str, float], None]
-
 
 class Fetcher:
     """The client. One per run, shared by its threads; close it, or use it as a context manager.
 
     Args:
         contact: an address or URL for the User-Agent; many sites refuse clients without one.
-        reserve: called with a host key and its delay before each request to a host of
-            ``HOST_DELAYS_S``; returns the seconds to sleep first. Without it, the pace is that of this process only.
-        stamp: called with the same two when that request has ended, well or badly.
+        pace: when each host with a delay was last asked, and what robots.txt says there; by default, as far as this process knows.
         workers: how many threads will call ``get``.
-        deadline_s: what a whole chain of redirects may spend on the wire.
+        deadline_s: what a ``get`` may spend on the wire, with redirects, tries and robots.txt.
+        sleep: waits for the seconds it is given.
     """
 
     def __init__(
         self,
         contact: str | None,
         *,
-        reserve: Reserve | None = None,
-        stamp: Stamp | None = None,
+        pace: Pace | None = None,
         workers: int = 16,
         deadline_s: float = DEADLINE_S,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        pace = Pace()
-        self._contact, self._workers, self._deadline_s = contact, workers, deadline_s
+        self._contact, self._workers, self._deadline_s, self._sleep = contact, workers, deadline_s, sleep
         self._agent = user_agent(contact)
-        self._reserve, self._stamp = reserve or pace.reserve, stamp or pace.stamp
+        self._pace = pace or Memory()
+        self._robots = robots.Known(self._pace.recall, self._pace.keep)
+        self._delays: dict[str, float] = {}  # by host key, as robots.txt asks
         self._lock = threading.Lock()
         self._turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._adapter: net.GuardedAdapter | None = None
@@ -118,24 +112,80 @@ class Fetcher:
         asks the same host.
 
         Raises:
-            SourceError: anything else. ``retry_after_s`` is set if the server named a time: 0 to seven days.
+            SourceError: anything else. ``retry_after_s`` is set if the server named a time: 0 to seven days. ``disallowed``: by
+                robots.txt; a robots.txt that cannot be read leaves the page unasked, and its error is the page's.
         """
-        chain = _Chain.start(request, self._deadline_s)
-        for _ in range(MAX_HOPS + 1):
+        chain = Chain.start(request, self._deadline_s)
+        return _response(chain, self._walk(chain, MAX_HOPS, obeys=request.robots), self._contact)
+
+    def _walk(self, chain: Chain, hops: int, *, obeys: bool = False) -> _Answer:
+        """Follow the chain to an answer that is no redirect."""
+        for _ in range(hops + 1):
+            if obeys:
+                self._obey(chain)
             answer = self._ask(chain)
             if answer.status not in REDIRECTS:
-                return _response(chain, answer, self._contact)
-            chain.follow(answer)
-        raise chain.fail("redirect_loop", f"more than {MAX_HOPS} redirects")
+                return answer
+            chain.follow(answer.status, answer.headers)
+        raise chain.fail("redirect_loop", f"more than {hops} redirects")
 
-    def _ask(self, chain: _Chain) -> _Answer:
+    def _obey(self, chain: Chain) -> None:
+        """Raise unless robots.txt of the chain's origin lets us ask; learn the pause that it wants."""
+        place = robots.origin(chain.url)
+        try:
+            rules = self._robots.rules(place, lambda: self._robots_txt(place, chain))
+        except SourceError as error:
+            why = f"{error.detail}; {net.shown(chain.url)} is not asked before its robots.txt can be read"
+            raise SourceError(error.name, why, retry_after_s=error.retry_after_s) from error
+        if line := rules.refusal(chain.url):
+            raise chain.fail(
+                "disallowed", f"{place}/robots.txt forbids programs to read it ({line}); look for a feed or a mirror of this source"
+            )
+        self._slow_down(host_key(chain.url), rules.delay_s)
+
+    def _robots_txt(self, place: str, chain: Chain) -> bytes:
+        """Ask for robots.txt, on the time of the chain that wants it; return its body, empty where there is none (RFC 9309 section 2.3)."""
+        asked = Chain.start(Request(f"{place}/robots.txt", trusted_host=chain.trusted_host), chain.allowed_s)
+        asked.left_s = chain.left_s
+        try:
+            answer = self._walk(asked, robots.MAX_HOPS)
+        except SourceError as error:
+            if error.name in ("empty_body", "redirect_loop", "blocked_scheme") or error.name.startswith("http_3"):
+                return b""
+            raise
+        finally:
+            chain.left_s = asked.left_s
+        if answer.truncated:
+            raise asked.fail("truncated", "it was cut short")
+        if answer.status >= 500 or answer.status == 429:
+            _response(asked, answer, self._contact)
+        return answer.body if answer.status in GOOD else b""
+
+    def _slow_down(self, host: str, delay_s: float) -> None:
+        """Let requests to the host be ``delay_s`` apart from now on, the next one and the last before it too."""
+        with self._lock:
+            known, asked_before = self._delays.get(host, 0.0), host in self._turns
+            self._delays[host] = max(known, delay_s)
+        if delay_s > known and asked_before:
+            self._pace.stamp(host, delay_s)
+
+    def _ask(self, chain: Chain) -> _Answer:
+        """Make one request of the chain, again after a pause while the server fails."""
+        while True:
+            answer = self._try(chain)
+            pause_s = None if _is_challenge(answer) else chain.again_after_s(answer.status, _wait_s(answer))
+            if pause_s is None:
+                return answer
+            self._sleep(pause_s)
+
+    def _try(self, chain: Chain) -> _Answer:
         """Make one request of the chain; one more, in a turn of its own, if the kept connection was stale."""
         try:
             return self._in_turn(chain, last=False)
         except _Stale:
             return self._in_turn(chain, last=True)
 
-    def _in_turn(self, chain: _Chain, *, last: bool) -> _Answer:
+    def _in_turn(self, chain: Chain, *, last: bool) -> _Answer:
         proxies = get_environ_proxies(chain.url)
         with self._turn(chain.url, select_proxy(chain.url, proxies)):
             return self._exchange(chain, proxies, last=last)
@@ -143,20 +193,20 @@ class Fetcher:
     @contextlib.contextmanager
     def _turn(self, url: str, proxy: str | None) -> Iterator[None]:
         """Hold the host's turn, after its pause. A thread holds one host at a time: there is no deadlock."""
-        key, delay = host_key(url), host_delay_s(url, proxy)
+        key = host_key(url)
         with self._lock:
-            turn = self._turns[key]
+            turn, delay = self._turns[key], max(host_delay_s(url, proxy), self._delays.get(key, 0.0))
         with turn:
             if not delay:
                 yield
                 return
-            time.sleep(max(0.0, self._reserve(key, delay)))
+            self._sleep(max(0.0, self._pace.reserve(key, delay)))
             try:
                 yield
             finally:
-                self._stamp(key, delay)
+                self._pace.stamp(key, delay)
 
-    def _exchange(self, chain: _Chain, proxies: Mapping[str, str], *, last: bool) -> _Answer:
+    def _exchange(self, chain: Chain, proxies: Mapping[str, str], *, last: bool) -> _Answer:
         hop = chain.hop()
         token = net.HOP.set(hop)
         try:
@@ -178,7 +228,7 @@ class Fetcher:
                 self._adapter = net.GuardedAdapter(self._workers, self._agent)
             return self._adapter
 
-    def _headers(self, chain: _Chain) -> dict[str, str]:
+    def _headers(self, chain: Chain) -> dict[str, str]:
         """The whole head of a request, but for Host. No Referer: nothing tells whence we came."""
         wanted = {
             "User-Agent": self._agent,
@@ -191,131 +241,8 @@ class Fetcher:
         return {name: value for name, value in wanted.items() if value}
 
 
-# --- a chain of redirects -----------------------------------------------------------------------------------
-
-
 class _Stale(Exception):
     """A connection kept alive was closed before it gave a byte."""
-
-
-@dataclass(slots=True)
-class _Chain:
-    """Where a request stands on its way through redirects, and what the next hop may be told."""
-
-    first: str
-    url: str
-    left_s: float
-    allowed_s: float
-    trusted_host: str | None = None
-    etag: str | None = None
-    last_modified: str | None = None
-    authorization: str | None = None
-    moved_to: str | None = None
-    redirected: bool = False
-    permanent: bool = True
-    # Cookies live as long as the chain, scoped by RFC 6265: some sites redirect until one returns (F04).
-    cookies: RequestsCookieJar = field(default_factory=RequestsCookieJar)
-
-    @classmethod
-    def start(cls, request: Request, deadline_s: float) -> _Chain:
-        url = request.url.strip().partition("#")[0]
-        chain = cls(net.shown(url), url, deadline_s, deadline_s, request.trusted_host)
-        parts = chain.checked(url)
-        chain.url = _without_userinfo(parts)
-        chain.etag, chain.last_modified = _field_value(request.etag), _field_value(request.last_modified)
-        if parts.username or parts.password:
-            pair = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
-            chain.authorization = "Basic " + base64.b64encode(pair.encode()).decode()
-        return chain
-
-    @property
-    def conditional(self) -> bool:
-        return bool(self.etag or self.last_modified)
-
-    def label(self) -> str:
-        return f"{self.first} → {net.shown(self.url)}" if self.redirected else self.first
-
-    def fail(self, name: str, why: str, retry_after_s: float | None = None) -> SourceError:
-        return SourceError(name, f"{self.label()}: {why}", retry_after_s=retry_after_s)
-
-    def checked(self, url: str) -> SplitResult:
-        """Split a URL that we may dial; raise for any other."""
-        try:
-            parts = _split(url, strict=True)
-        except ValueError as error:
-            raise self.fail("dns", f"{net.shown(url)} is not a valid address") from error
-        if parts.scheme.lower() not in ("http", "https"):
-            raise self.fail("blocked_scheme", f"{net.shown(url)} is neither http nor https")
-        if not parts.hostname:
-            raise self.fail("dns", f"{net.shown(url)} has no host")
-        return parts
-
-    def hop(self) -> net.Hop:
-        trusted = bool(self.trusted_host) and _split(self.url).hostname == str(self.trusted_host).lower()
-        return net.Hop(self.label(), time.monotonic() + self.left_s, self.allowed_s, trusted)
-
-    def prepare(self, headers: dict[str, str]) -> requests.PreparedRequest:
-        """Prepared outside of any session: a session would add credentials from .netrc."""
-        request = requests.Request("GET", self.url, headers=headers, cookies=self.cookies).prepare()
-        self.url = request.url or self.url
-        return request
-
-    def follow(self, answer: _Answer) -> None:
-        """Go where the answer points. Validators and credentials stay behind at the border of an origin."""
-        location = _location(answer.headers)
-        if not location:
-            raise self.fail(f"http_{answer.status}", "redirects without saying where")
-        try:
-            target = urldefrag(urljoin(self.url, location))[0]
-            urlsplit(target)
-        except ValueError as error:
-            raise self.fail(f"http_{answer.status}", "redirects to an address that is none") from error
-        parts = self.checked(target)
-        if not _same_origin(_split(self.url), parts):
-            self.etag = self.last_modified = self.authorization = None
-        self.url, self.redirected = _without_userinfo(parts), True
-        self.permanent = self.permanent and answer.status in PERMANENT
-        self.moved_to = self.url if self.permanent else self.moved_to
-
-
-def _split(url: str, *, strict: bool = False) -> SplitResult:
-    """``urlsplit`` that finds a bad port when asked to be strict, and is total when not."""
-    try:
-        parts = urlsplit(url)
-        if strict:
-            _ = parts.port
-        return parts
-    except ValueError:
-        if strict:
-            raise
-        return SplitResult("", "", "", "", "")
-
-
-def _without_userinfo(parts: SplitResult) -> str:
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-
-
-def _same_origin(old: SplitResult, new: SplitResult) -> bool:
-    """RFC 6454, or the step up from http to https on the same host and the usual ports."""
-    if old.hostname != new.hostname:
-        return False
-    ports = {"http": 80, "https": 443}
-    here, there = (old.scheme, old.port or ports[old.scheme]), (new.scheme, new.port or ports[new.scheme])
-    return here == there or (here == ("http", 80) and there == ("https", 443))
-
-
-def _location(headers: Mapping[str, str]) -> str:
-    """The Location header. http.client reads Latin-1, many servers send UTF-8."""
-    value = headers.get("location", "").strip()
-    with contextlib.suppress(UnicodeError):
-        return value.encode("latin-1").decode("utf-8")
-    return value
-
-
-def _field_value(text: str | None) -> str | None:
-    """A validator as it came, or None if no header can carry it back: control characters, beyond Latin-1."""
-    value = (text or "").strip()
-    return value if re.fullmatch(r"[\x20-\x7e\xa0-\xff]{1,4000}", value) else None
 
 
 # --- an answer ----------------------------------------------------------------------------------------------
@@ -357,15 +284,19 @@ def _glimpse(reply: requests.Response, hop: net.Hop) -> bytes:
     return b""
 
 
-def _response(chain: _Chain, answer: _Answer, contact: str | None) -> Response:
+def _response(chain: Chain, answer: _Answer, contact: str | None) -> Response:
     """Turn the last answer of a chain into a response, or raise its name."""
     if answer.status in GOOD:
         return Response(chain.url, answer.status, answer.headers, answer.body, chain.moved_to, answer.truncated)
     if answer.status == 304 and chain.conditional:
         return Response(chain.url, 304, answer.headers, b"", chain.moved_to)
-    wait_s = retry_after_s(answer.headers.get("retry-after"), answer.headers.get("date"), datetime.now(UTC))
+    wait_s = _wait_s(answer)
     name = "challenge" if _is_challenge(answer) else NAMED.get(answer.status, f"http_{answer.status}")
     raise chain.fail(name, f"HTTP {answer.status}{_advice(name, answer, contact, wait_s)}", wait_s)
+
+
+def _wait_s(answer: _Answer) -> float | None:
+    return retry_after_s(answer.headers.get("retry-after"), answer.headers.get("date"), datetime.now(UTC))
 
 
 def _is_challenge(answer: _Answer) -> bool:

@@ -79,7 +79,8 @@ class Grouped:
 
 def stands_alone(item: Item) -> str:
     """Return why an item is never joined to another: it is a digest, a status notice or a version; "" if it may be joined."""
-    if _DIGEST_TITLE.search(item.title) or _DIGEST_URL.search(item.url or ""):
+    url = item.url or ""  # with a text fragment it is one story of a digest (pollers/sections.py)
+    if _DIGEST_TITLE.search(item.title) or (_DIGEST_URL.search(url) and "#:~:" not in url):
         return "a digest or a list of changes"
     if _STATUS_TITLE.search(item.title):
         return "a status notice"

@@ -2,7 +2,7 @@
 
 in   URLs and addresses, the environment, the Retry-After header, the contact of feeds.toml
 out  answers to those questions: pure functions, and the pace of one process
-knows no socket and no database: the pace across processes is kept by whoever hands ``fetch`` a ``reserve``
+knows no socket and no database: the pace across processes is kept by whoever hands ``fetch`` another ``Pace``
 Surprising: all of arxiv.org is one host, and its pause runs from the end of an answer: slowness is no pause.
 """
 
@@ -17,9 +17,10 @@ import re
 import time
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Protocol
 from urllib.parse import urlsplit
 
-__all__ = ["HOST_DELAYS_S", "Pace", "host_delay_s", "host_key", "is_public", "retry_after_s", "user_agent"]
+__all__ = ["HOST_DELAYS_S", "Memory", "Pace", "host_delay_s", "host_key", "is_public", "retry_after_s", "user_agent"]
 
 # Seconds between the end of one request and the start of the next, per host key. Other hosts are merely asked
 # one thing at a time. arXiv: one request every three seconds, one connection, for all machines of a user;
@@ -46,17 +47,39 @@ REFUSED = tuple(
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
-class Pace:
-    """The pace of one process, kept in memory: when the last request to a host ended."""
+class Pace(Protocol):
+    """What ``fetch`` needs to be polite, from any thread."""
+
+    def reserve(self, host: str, delay_s: float) -> float:
+        """Take the next slot of a host key; return the seconds to sleep first. Called before each request to a host with a delay."""
+
+    def stamp(self, host: str, delay_s: float) -> None:
+        """Note that the request has ended, well or badly."""
+
+    def recall(self, origin: str) -> bytes | None:
+        """Return the robots.txt that was kept for an origin within a day, or None."""
+
+    def keep(self, origin: str, robots: bytes) -> None:
+        """Keep a robots.txt for a day."""
+
+
+class Memory:
+    """The pace of one process, kept in memory: when the last request to a host ended. ``fetch`` itself remembers each robots.txt."""
 
     def __init__(self) -> None:
         self._ended: dict[str, float] = {}
 
-    def reserve(self, key: str, delay_s: float) -> float:
-        return max(0.0, self._ended.get(key, -math.inf) + delay_s - time.monotonic())
+    def reserve(self, host: str, delay_s: float) -> float:
+        return max(0.0, self._ended.get(host, -math.inf) + delay_s - time.monotonic())
 
-    def stamp(self, key: str, delay_s: float) -> None:
-        self._ended[key] = time.monotonic()
+    def stamp(self, host: str, delay_s: float) -> None:
+        self._ended[host] = time.monotonic()
+
+    def recall(self, origin: str) -> bytes | None:
+        return None
+
+    def keep(self, origin: str, robots: bytes) -> None:
+        pass
 
 
 def host_key(url: str) -> str:

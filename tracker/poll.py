@@ -2,7 +2,8 @@
 
 in   feeds.toml's sources and their state; out  items with ``pending(tag)``, one row in ``polls`` a source, the sources' state
 Sources are asked in parallel, one host at a time (a host's sources wait for each other); one thread, this one, writes: a page, what
-vouches for it and its ``polls`` row are one transaction. A source that fails never stops the others.
+vouches for it and its ``polls`` row are one transaction. A source that fails never stops the others. What a poll cannot prove complete
+becomes a row in ``gaps`` (``complete`` decides); a source that can be read back is, at its next poll.
 knows no topic and no lab. Surprising: an unchanged document is neither parsed nor written about, but for its ``polls`` row.
 """
 
@@ -15,10 +16,11 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from tracker import complete
 from tracker.clock import iso
 from tracker.clock import parse as instant
 from tracker.config import Config
@@ -26,10 +28,11 @@ from tracker.errors import SourceError
 from tracker.polite import host_key
 from tracker.pollers import poller
 from tracker.pollers.worker import ParseWorker
-from tracker.store import items, sources, transaction
+from tracker.store import gaps, sources, transaction
+from tracker.store.items import Mixed, Saved
 from tracker.types import Entry, Page, Polled, Request, Response, Source, State
 
-__all__ = ["Trial", "due", "next_poll", "poll", "sane", "trial"]
+__all__ = ["Arrived", "ask", "due", "next_poll", "poll", "sane", "since"]
 
 WORKERS = 16  # hosts asked at once; beyond, latency hides in the longest host anyway
 SLACK = timedelta(minutes=15)  # cron never fires to the second: what is due within this time is due now
@@ -40,6 +43,8 @@ _INCOMPLETE = {
     "truncated": "the document was not complete; the entries that were are stored",
     "too_many_items": "it lists more than one poll takes; the newest are stored",
 }
+_LASTING = ("too_many_items", "too_large", "malformed")  # of a document that came: nothing gets better by asking later
+REACH = timedelta(days=4)  # behind a gap, when it is read back: arXiv announces days after it dates
 _CLOCK_SKEW = timedelta(days=1)  # a post of tomorrow morning in Tokyo is not "in the future"
 
 
@@ -92,7 +97,7 @@ def sane(entry: Entry, now: datetime) -> Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class _Arrived:
+class Arrived:
     """A page, the end of a source, or its failure, on its way from a fetching thread to the writing one."""
 
     source: Source
@@ -109,82 +114,133 @@ def poll(
     now: datetime,
     only: Sequence[str] = (),
     run: int | None = None,
+    back_to: datetime | None = None,
 ) -> Iterator[Polled]:
     """Ask the sources that are due (or ``only`` those named); yield a result as each one ends.
+
+    Args:
+        back_to: ask those that can be read back, due or not, as always; then walk back to that instant. What a walk finds is backlog.
 
     Raises:
         ConfigError: ``only`` names a source that feeds.toml does not have.
         StoreError: the database cannot be written; what was committed stays.
     """
-    named = [config.source(name) for name in only]
+    asked = [config.source(name) for name in only] or list(config.sources)
     with transaction(db):
         sources.sync(db, config.sources, iso(now))
-    states = sources.states(db)
-    chosen = due(named or config.sources, states, now, only)
-    since = iso(now - timedelta(seconds=FIRST_WINDOW_S))
-    tallies = {source.id: _Tally(source, states[source.id], now) for source in chosen}
-    for arrived in _arrivals(
-        chosen, {source.id: replace(states[source.id], since=_since(source, now, since)) for source in chosen}, fetcher
-    ):
-        tally = tallies[arrived.source.id]
-        if (polled := tally.store(db, arrived, run)) is not None:
-            yield polled
+    if back_to is None:
+        yield from _round(db, due(asked, sources.states(db), now, only), fetcher, now, run)
+        return
+    asked = [source for source in asked if complete.walks_back(source)]
+    for walk in (None, iso(back_to)):  # what is new comes first and stays news
+        states = sources.states(db)
+        ready = [source for source in asked if walk is None or not states[source.id].fails]
+        yield from _round(db, due(ready, states, now, [source.id for source in ready]), fetcher, now, run, walk)
 
 
-def _since(source: Source, now: datetime, default: str) -> str:
+def _round(
+    db: sqlite3.Connection, chosen: Sequence[Source], fetcher: Fetcher, now: datetime, run: int | None, walk: str | None = None,
+    states: dict[str, State] | None = None,
+) -> Iterator[Polled]:  # fmt: skip
+    """Ask sources once; with ``walk``, back to that instant."""
+    states = states or sources.states(db)
+    tallies = {source.id: _Tally(db, source, states[source.id], now, walk) for source in chosen}
+    for arrived in _arrivals(chosen, {name: tally.state for name, tally in tallies.items()}, fetcher):
+        source = arrived.source
+        try:
+            polled = tallies[source.id].store(arrived, run)
+        except Mixed:  # say, a post at an address that another post once had: asked again, as if nothing were known
+            bare = replace(states[source.id], etag=None, last_modified=None, body_hash=None, cursor=None)
+            yield from _round(db, [source], fetcher, now, run, walk, {source.id: bare})
+        else:
+            if polled is not None:
+                yield polled
+
+
+def since(source: Source, now: datetime) -> str:
+    """Return how far back a source without an end is read at its first poll."""
     first_s = source.options.get("first_s")
-    return iso(now - timedelta(seconds=first_s)) if isinstance(first_s, int) else default
+    return iso(now - timedelta(seconds=first_s if isinstance(first_s, int) else FIRST_WINDOW_S))
 
 
 class _Tally:
-    """What one source has brought so far in this poll."""
+    """What one source has brought so far in this poll.
 
-    def __init__(self, source: Source, state: State, now: datetime) -> None:
-        self.source, self.state, self.now = source, state, now
-        self.entries = self.new = self.changed = self.size = 0
+    ``state`` is what its poller gets to know: with an open gap, or on a walk, it is to read back to ``since`` whatever was read before.
+    """
+
+    def __init__(self, db: sqlite3.Connection, source: Source, state: State, now: datetime, walk: str | None) -> None:
+        self._db, self.source, self.now, self.walk = db, source, now, walk
+        self.open = gaps.open_of(db, source.id)
+        begin = since(source, now)
+        if walk:
+            self.state = replace(state, since=walk, backfill=True)
+        elif self.open and complete.walks_back(source):
+            self.state = replace(state, since=min(begin, *(iso(instant(gap.from_at) - REACH) for gap in self.open)), backfill=True)
+        else:
+            self.state = replace(state, since=begin)
+        self.entries = self.new = self.changed = self.size = self.again = 0
+        self.dates: list[str | None] = []
         self.page: Page | None = None
+        self.flood = False
 
-    def store(self, db: sqlite3.Connection, arrived: _Arrived, run: int | None) -> Polled | None:
+    def store(self, arrived: Arrived, run: int | None) -> Polled | None:
         """Commit a page or a failure; return the result when the source has ended."""
-        with transaction(db):
+        with transaction(self._db):
             if arrived.page:
-                self._save(db, arrived.page)
+                self._save(arrived.page)
             if arrived.page and not arrived.page.last:
                 return None
-            return self._end(db, arrived, run)
+            return self._end(arrived, run)
 
-    def _save(self, db: sqlite3.Connection, page: Page) -> None:
-        self.page, self.size = page, self.size + page.size
+    def _save(self, page: Page) -> None:
+        self.page, self.size, self.again = page, self.size + page.size, self.again + page.known
         if page.entries is None:
             return
         last_ok = self.state.last_ok_at
-        saved = items.save(
-            db,
+        entries = [sane(entry, self.now) for entry in page.entries]
+        self.dates += [entry.published_at for entry in entries]
+        saved, self.flood = gaps.save(
+            self._db,
             self.source,
-            [sane(entry, self.now) for entry in page.entries],
+            entries,
             now=iso(self.now),
-            first=last_ok is None,
+            first=last_ok is None or self.walk is not None,
             old_before=iso(instant(last_ok) - OLD) if last_ok else None,
+            listed=page.listed or frozenset(),
+            is_flood=self._is_flood,
         )
-        self.entries, self.new, self.changed = self.entries + len(page.entries), self.new + saved.new, self.changed + saved.changed
-        if page.last:
-            sources.vouch(db, self.source.id, page)
+        if page.listed is not None and (saved.merged or any(map(self._is_ahead, page.entries))):
+            page = replace(page, cursor="")  # what becomes of these is not settled: next time everything is read
+        self.entries += len(entries) + page.known
+        self.new, self.changed, self.again = self.new + saved.new, self.changed + saved.changed, self.again + saved.again
+        if page.last or page.cursor:  # on a page before the last, how far a long walk got
+            sources.vouch(self._db, self.source.id, page, walking=self.walk is not None)
 
-    def _end(self, db: sqlite3.Connection, arrived: _Arrived, run: int | None) -> Polled:
-        problem = self.page.problem if self.page else None
-        error = arrived.error or (SourceError(problem, _INCOMPLETE.get(problem, "not all of it could be read")) if problem else None)
+    def _is_ahead(self, entry: Entry) -> bool:
+        return bool(entry.published_at and entry.published_at > iso(self.now + _CLOCK_SKEW))
+
+    def _is_flood(self, saved: Saved) -> bool:
+        shown = complete.Shown(tuple(self.dates), saved.new, self.again + saved.again)
+        return complete.flooded(self.source, ok_at=self.state.last_ok_at, shown=shown, now=iso(self.now))
+
+    def _end(self, arrived: Arrived, run: int | None) -> Polled:
+        problem, _, detail = ((self.page.problem if self.page else None) or "").partition(": ")
+        said = detail or _INCOMPLETE.get(problem, "not all of it could be read")
+        error = arrived.error or (SourceError(problem, said) if problem else None)
         polled = Polled(
             self.source.id, self._outcome(error), round(arrived.seconds, 3), self.size, self.entries, self.new, self.changed,
             str(error) if error else None,
         )  # fmt: skip
+        self._prove(error)
         sources.record(
-            db,
+            self._db,
             polled,
             run=run,
             now=iso(self.now),
             status=self.page.status if self.page else None,
-            # More than we take of a whole history is no failure: nothing gets better by asking later.
-            next_poll_at=iso(next_poll(self.source, self.state, None if problem == "too_many_items" else error, self.now)),
+            next_poll_at=iso(next_poll(self.source, self.state, None if problem in _LASTING and not arrived.error else error, self.now)),
+            answered=not arrived.error and self.entries > 0,
             moved_to=self.page.moved_to if self.page else None,
         )
         return polled
@@ -192,23 +248,69 @@ class _Tally:
     def _outcome(self, error: SourceError | None) -> str:
         if error:
             return error.name
+        if self.walk:
+            return "read back"
         if self.page and self.page.entries is None:
             return "unchanged"
+        if self.flood:
+            return "flood"
+        if self._shown and complete.is_empty(self.source, newest_at=self._newest_at(), shown=self._shown):
+            return "empty"
         return "new" if self.new else "nothing new"
 
+    @property
+    def _shown(self) -> complete.Shown | None:
+        """What the poll showed; None when the document was the same as last time, or none came."""
+        if self.page is None or (self.page.entries is None and not self.dates):
+            return None
+        return complete.Shown(tuple(self.dates), self.new, self.again)
 
-def _arrivals(chosen: Sequence[Source], states: dict[str, State], fetcher: Fetcher) -> Iterator[_Arrived]:
+    def _newest_at(self) -> str | None:
+        """The newest thing that the source had shown; looked up only where it decides: nothing of what was known is shown again."""
+        shown = self._shown
+        return gaps.newest(self._db, self.source.id, iso(self.now)) if shown and not shown.again else None
+
+    def _prove(self, error: SourceError | None) -> None:
+        """Close the gaps that this poll fills, note what it leaves open, and whether the source has fallen silent."""
+        now, name, shown = iso(self.now), error.name if error else None, self._shown
+        read_back_to = self.state.since if self.state.backfill else None
+        for gap in self.open:
+            if how := complete.closed(gap, self.source, error=name, shown=shown, read_back_to=read_back_to):
+                gaps.close(self._db, gap, now, how)
+        if self.walk or self.flood:
+            return
+        today, newest = self.now.date(), gaps.newest_day(self._db, self.source.id)
+        days = gaps.days(self._db, self.source.id, complete.HABIT_DAYS) if newest and complete.may_be_quiet(newest, today) else []
+        found = complete.gap(
+            self.source, since=self.state.since or now, ok_at=self.state.last_ok_at, newest_at=self._newest_at(), error=name, shown=shown,
+            now=now, within=complete.habit(days),
+        )  # fmt: skip
+        if found:
+            gaps.note(self._db, found)
+        if error is None and newest:
+            gaps.still(self._db, self.source.id, *self._silence(days, newest))
+
+    def _silence(self, days: Sequence[date], newest: date) -> tuple[date | None, int | None]:
+        today = self.now.date()
+        if silent := complete.quiet(days, today):
+            return silent
+        late = self.source.role == "mirror" and complete.may_be_quiet(newest, today)
+        stopped = late and any(complete.stopped(*one, today) for one in gaps.beside(self._db, self.source.id))
+        return (newest, None) if stopped else (None, None)
+
+
+def _arrivals(chosen: Sequence[Source], states: dict[str, State], fetcher: Fetcher) -> Iterator[Arrived]:
     """Ask hosts in parallel, the sources of one host in turn; yield what arrives, in order of arrival."""
     hosts: dict[str, list[Source]] = {}
     for source in chosen:
         hosts.setdefault(host_key(source.url), []).append(source)
-    arrivals: queue.Queue[_Arrived | None] = queue.Queue(maxsize=2 * WORKERS)  # a slow disk slows the network, never fills memory
+    arrivals: queue.Queue[Arrived | None] = queue.Queue(maxsize=2 * WORKERS)  # a slow disk slows the network, never fills memory
     stop = threading.Event()
     with ParseWorker() as worker, ThreadPoolExecutor(WORKERS, "poll") as pool:
         for group in hosts.values():
             pool.submit(_ask_host, group, states, fetcher, worker, arrivals, stop)
+        open_hosts = len(hosts)
         try:
-            open_hosts = len(hosts)
             while open_hosts:
                 arrived = arrivals.get()
                 if arrived is None:
@@ -218,7 +320,8 @@ def _arrivals(chosen: Sequence[Source], states: dict[str, State], fetcher: Fetch
         finally:
             stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
-            _drain(arrivals)
+            if open_hosts:
+                _drain(arrivals)
 
 
 def _ask_host(
@@ -226,12 +329,12 @@ def _ask_host(
     states: dict[str, State],
     fetcher: Fetcher,
     worker: ParseWorker,
-    out: queue.Queue[_Arrived | None],
+    out: queue.Queue[Arrived | None],
     stop: threading.Event,
 ) -> None:
     try:
         for source in group:
-            for arrived in _ask(source, states[source.id], fetcher, worker):
+            for arrived in ask(source, states[source.id], fetcher, worker):
                 if stop.is_set():
                     return
                 out.put(arrived)
@@ -239,7 +342,8 @@ def _ask_host(
         out.put(None)
 
 
-def _ask(source: Source, state: State, fetcher: Fetcher, worker: ParseWorker) -> Iterator[_Arrived]:
+def ask(source: Source, state: State, fetcher: Fetcher, worker: ParseWorker) -> Iterator[Arrived]:
+    """Yield what a source answers: pages, then perhaps the failure that ended them. Stores nothing."""
     began = time.monotonic()
     trusted = urlsplit(source.url).hostname
 
@@ -248,49 +352,17 @@ def _ask(source: Source, state: State, fetcher: Fetcher, worker: ParseWorker) ->
 
     try:
         for page in poller(source.kind).poll(source, state, get, lambda response: worker.parse(source, response)):
-            yield _Arrived(source, page, seconds=time.monotonic() - began)
+            yield Arrived(source, page, seconds=time.monotonic() - began)
     except SourceError as error:
-        yield _Arrived(source, error=error, seconds=time.monotonic() - began)
+        yield Arrived(source, error=error, seconds=time.monotonic() - began)
     except Exception as error:  # a bug in one poller must neither stop the others nor pass in silence: it becomes a row in polls.error
-        yield _Arrived(source, error=SourceError("malformed", f"{type(error).__name__}: {error}"), seconds=time.monotonic() - began)
+        yield Arrived(source, error=SourceError("malformed", f"{type(error).__name__}: {error}"), seconds=time.monotonic() - began)
 
 
-def _drain(arrivals: queue.Queue[_Arrived | None]) -> None:
+def _drain(arrivals: queue.Queue[Arrived | None]) -> None:
     """Free threads that wait to put: after an interrupt nobody takes."""
     while True:
         try:
             arrivals.get(timeout=0.05)
         except queue.Empty:
             return
-
-
-# -- trying one source ------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """What a source answers now, stored nowhere: its first page, or why there is none."""
-
-    source: Source
-    page: Page | None = None
-    error: SourceError | None = None
-
-    def as_dict(self) -> dict[str, object]:
-        """Return the facts for ``--json``."""
-        entries = self.page.entries or () if self.page else ()
-        return {
-            "source": self.source.id,
-            "error": str(self.error) if self.error else self.page.problem if self.page else None,
-            "moved_to": self.page.moved_to if self.page else None,
-            "entries": [
-                {"title": e.title, "url": e.url, "published_at": e.published_at, "published_raw": e.published_raw} for e in entries
-            ],
-        }
-
-
-def trial(source: Source, fetcher: Fetcher, now: datetime) -> Trial:
-    """Ask one source for its first page, without validators, and return what was understood."""
-    state = State(since=_since(source, now, iso(now - timedelta(seconds=FIRST_WINDOW_S))))
-    with ParseWorker() as worker:
-        arrived = next(_ask(source, state, fetcher, worker))
-    return Trial(source, arrived.page, arrived.error)

@@ -20,6 +20,7 @@ from tracker import clock, store
 from tracker.config import Config, load
 from tracker.group import Grouped, group
 from tracker.poll import poll
+from tracker.read import Reading, read
 from tracker.store import browse, runs
 from tracker.store.pace import Pace
 from tracker.tag import Tagged, tag
@@ -56,6 +57,7 @@ class Summary:
     joined: int = 0
     events: int = 0
     sent: tuple[Sent, ...] = ()
+    articles: tuple[Reading, ...] = ()
 
     @property
     def failed(self) -> tuple[Polled, ...]:
@@ -82,6 +84,8 @@ class Summary:
             "new": sum(polled.new for polled in self.polls),
             "changed": sum(polled.changed for polled in self.polls),
             "bytes": sum(polled.size for polled in self.polls),
+            "articles_read": sum(reading.ok for reading in self.articles),
+            "articles_unread": {reading.url: reading.outcome for reading in self.articles if not reading.ok},
             "tagged": self.tagged,
             "on_topic": self.on_topic,
             "waiting": self.waiting,
@@ -134,13 +138,21 @@ class Tracker:
             self._stack.callback(self._db.close)
         return self._db
 
-    def poll(self, only: Sequence[str] = (), *, run: int | None = None) -> Iterator[Polled]:
-        """Ask the sources that are due, or those named; yield a result as each ends."""
+    def poll(self, only: Sequence[str] = (), *, run: int | None = None, back_to: datetime | None = None) -> Iterator[Polled]:
+        """Ask the sources that are due, or those named; yield a result as each ends. With ``back_to``, walk back to then as well."""
         from tracker.fetch import Fetcher
 
         db, pace = self.db, Pace(self.path.parent)
-        with Fetcher(self.config.contact, reserve=pace.reserve, stamp=pace.stamp) as fetcher:
-            yield from poll(db, self.config, fetcher, now=self.now, only=only, run=run)
+        with Fetcher(self.config.contact, pace=pace) as fetcher:
+            yield from poll(db, self.config, fetcher, now=self.now, only=only, run=run, back_to=back_to)
+
+    def read(self) -> Iterator[Reading]:
+        """Fetch the articles of official posts that came without their text; yield a result an article."""
+        from tracker.fetch import Fetcher
+
+        db, pace = self.db, Pace(self.path.parent)
+        with Fetcher(self.config.contact, pace=pace) as fetcher:
+            yield from read(db, self.config, fetcher, now=self.now)
 
     def tag(self, *, again_since: datetime | None = None) -> Iterator[Tagged]:
         """Tag what waits; yield a result a batch."""
@@ -167,13 +179,14 @@ class Tracker:
             run = runs.start(db, clock.iso(self.now), release())
             runs.prune(db, clock.iso(self.now - timedelta(days=runs.KEEP_POLLS_DAYS)))
         polls = _heard(self.poll(run=run), told)
+        articles = [] if _summary(polls).nothing_answered else _heard(self.read(), None)  # without a network, none was tried
         tagged = _heard(self.tag(), told)
         grouped = _heard(self.group(), None)
         watched = _heard(self.watch(), told)
         with store.transaction(db):  # the digest tells of this run: its numbers must stand first
-            runs.finish(db, run, self._after(began), _summary(polls, tagged, grouped, watched).as_dict())
+            runs.finish(db, run, self._after(began), _summary(polls, articles, tagged, grouped, watched).as_dict())
         sent = tuple(_heard(self.digest(), told)) if self.config.digests else ()
-        summary = replace(_summary(polls, tagged, grouped, watched), sent=sent)
+        summary = replace(_summary(polls, articles, tagged, grouped, watched), sent=sent)
         with store.transaction(db):
             runs.finish(db, run, self._after(began), summary.as_dict())
         return summary
@@ -204,7 +217,13 @@ def _heard(results: Iterator[_T], told: Told | None) -> list[_T]:
     return found
 
 
-def _summary(polls: Sequence[Polled], tagged: Sequence[Tagged], grouped: Sequence[Grouped], watched: Sequence[Watched]) -> Summary:
+def _summary(
+    polls: Sequence[Polled],
+    articles: Sequence[Reading] = (),
+    tagged: Sequence[Tagged] = (),
+    grouped: Sequence[Grouped] = (),
+    watched: Sequence[Watched] = (),
+) -> Summary:
     return Summary(
         tuple(polls),
         sum(batch.items for batch in tagged),
@@ -214,4 +233,5 @@ def _summary(polls: Sequence[Polled], tagged: Sequence[Tagged], grouped: Sequenc
         sum(result.items for result in grouped),
         sum(result.joined for result in grouped),
         sum(batch.events for batch in watched),
+        articles=tuple(articles),
     )

@@ -5,15 +5,18 @@ Whatever came from outside is made printable, so that a hostile title or error c
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from shlex import quote
 from typing import Any
 
-from tracker.clock import ago, until
+from tracker import complete
+from tracker.clock import ago, iso, until
 from tracker.text import one_line
+from tracker.urls import host_of
 
-__all__ = ["board", "demo", "polled", "sent", "status", "summary", "table", "trial", "waits"]
+__all__ = ["articles", "board", "coverage", "demo", "grouped", "polled", "sent", "status", "summary", "table", "tagged", "trial", "waits"]
 
 
 def polled(result: Any) -> str:
@@ -21,7 +24,16 @@ def polled(result: Any) -> str:
     if result.error and not result.entries:
         return f"  ✗ {result.source}  {one_line(result.error, 160)}"
     what = f"{result.new} new of {result.entries}" if result.entries else result.outcome
-    return f"  {'!' if result.error else '✓'} {result.source}  {what}{f', {result.changed} changed' if result.changed else ''}"
+    changed = f", {result.changed} changed" if result.changed else ""
+    mark, said = _OUTCOMES.get(result.outcome, ("✓", ""))
+    return f"  {'!' if result.error else mark} {result.source}  {what}{changed}{said}"
+
+
+_OUTCOMES = {
+    "flood": ("!", ": they are old by their dates, so they are kept as backlog; `tracker doctor` asks"),
+    "empty": ("!", ": a valid document without entries; it used to have some"),
+    "read back": ("✓", ", read back: kept as backlog, never mailed"),
+}
 
 
 def waits(source: str, state: Any, now: datetime) -> str:
@@ -38,9 +50,12 @@ def summary(result: Any, totals: Mapping[str, Any], db: str, seconds: float, *, 
         new = sum(poll.new for poll in result.polls)
         answered = f"{asked - len(failed)} of {asked} sources answered"
         yield f"{answered}; {new} new items, {result.tagged} tagged, {result.on_topic} on topic ({seconds:.0f} s)."
+    if result.articles:
+        yield from articles(result.articles)
     if result.grouped:
         yield f"{result.grouped} items grouped, {result.joined} joined a story; {result.events} events for the standing questions."
     yield from _failures([*failed, *result.incomplete])
+    yield from (polled(poll) for poll in result.polls if _OUTCOMES.get(poll.outcome, ("", ""))[0] == "!")
     yield from sent(result.sent)
     if result.model_problem:
         yield f"The model is not used: {one_line(result.model_problem, 300)}. Rules tagged alone; {result.waiting} items wait for it."
@@ -50,6 +65,30 @@ def summary(result: Any, totals: Mapping[str, Any], db: str, seconds: float, *, 
     if totals["by_lab"]:
         yield f"By lab{_counts(totals['by_lab'], ': ')}"
     yield f"Browse them: tracker serve{'' if db == 'data/tracker.db' else f' --db {quote(db)}'}{'   (or `make serve`)' if make else ''}"
+
+
+def tagged(facts: Mapping[str, int]) -> Iterator[str]:
+    """Yield how many items were tagged, and how many wait for a model."""
+    yield f"{facts['items']} items tagged, {facts['on_topic']} on topic." if facts["items"] else "Nothing waits for tagging."
+    if facts["waiting"]:
+        yield f"The model could not be loaded: rules tagged alone, {facts['waiting']} items wait for it; `tracker doctor` says why."
+
+
+def grouped(facts: Mapping[str, int]) -> Iterator[str]:
+    """Yield how many items were grouped."""
+    yield f"{facts['items']} items grouped, {facts['joined']} joined a story." if facts["items"] else "Nothing waits for grouping."
+
+
+def articles(results: Iterable[Any]) -> Iterator[str]:
+    """Yield how many articles of official posts were read, and which hosts did not give theirs, with the reason."""
+    listed = list(results)
+    if not listed:
+        yield "No article is due."
+        return
+    unread = Counter(f"{host_of(result.url)} ({result.outcome})" for result in listed if not result.ok)
+    read = len(listed) - unread.total()
+    why = f", {unread.total()} could not be: {', '.join(f'{where} {count}' for where, count in unread.most_common(8))}" if unread else ""
+    yield f"{read} {'article' if read == 1 else 'articles'} of official posts read{why}."
 
 
 def _failures(failed: Iterable[Any]) -> Iterator[str]:
@@ -82,16 +121,45 @@ def status(facts: Mapping[str, Any], now: datetime) -> Iterator[str]:
             error = one_line(row["last_error"] or "", 200)
             answered = f"last good answer {ago(row['last_ok_at'], now)}" if row["last_ok_at"] else "never answered"
             yield f"  ✗ {row['id']}  {answered}: {error}; asked again {until(row['next_poll_at'], now)}"
+    if facts["captive"]:
+        yield complete.CAPTIVE
+    yield from _missing(facts, now)
     waiting = facts["waiting"]
     yield f"Waiting: {', '.join(f'{count} for {stage}' for stage, count in waiting.items())}." if waiting else "Nothing waits."
+    if unread := facts["unread"]:
+        hosts = _counts({one_line(what, 80): count for what, count in unread.items()}, ": ", 8)
+        yield f"{sum(unread.values())} articles of official posts could not be read; tagged by what their sources say{hosts}"
     totals = facts["totals"]
     yield f"{totals['items']} items, {totals['on_topic']} on topic{_counts(totals['by_topic'], ' – ')}"
+
+
+def _missing(facts: Mapping[str, Any], now: datetime) -> Iterator[str]:
+    gaps, quiet = facts["gaps"], facts["quiet"]
+    yield f"{len(gaps)} {'gap' if len(gaps) == 1 else 'gaps'}, {len(quiet)} {'source' if len(quiet) == 1 else 'sources'} silent."
+    for gap in gaps:
+        yield f"  ? {gap['source']}  {complete.worded(one_line(gap['title'], 80), gap)}"
+    for row in quiet:
+        yield f"  … {row['source']}  {complete.silence(one_line(row['title'], 80), row['quiet_since'], row['habit_days'], iso(now))}"
+
+
+def coverage(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the table of what each source has brought: items, newest, gaps, failed polls."""
+    head = ("source", "health", "items", "shown", "newest", "gaps", "failed polls", "last error")
+    cells = (
+        (
+            row["source"], row["health"], str(row["items"]), str(row["shown"]), row["newest"] or "none yet", str(row["gaps"] or ""),
+            f"{row['errors']} of {row['polls']}", (row["last_error"] or "").partition(":")[0],
+        )
+        for row in rows
+    )  # fmt: skip
+    yield from table([head, *cells])
 
 
 def trial(result: Any) -> Iterator[str]:
     """Yield what a source answered: the verdict, then its first entries."""
     if result.error or not result.page:
         yield f"✗ {result.source.id}: {one_line(str(result.error), 300)}"
+        yield from (f"  {one_line(hint, 300)}" for hint in result.hints)
         return
     page = result.page
     entries, problem = page.entries or (), f", {page.problem}" if page.problem else ""
@@ -100,6 +168,10 @@ def trial(result: Any) -> Iterator[str]:
         yield f"  has moved for good; change its url to {page.moved_to}"
     for entry in entries[:5]:
         yield f"  {(entry.published_at or entry.published_raw or 'no date')[:10]}  {entry.title[:100]}  {entry.url or 'no link'}"
+    undated = sum(not entry.published_at for entry in entries)
+    if undated:
+        yield f"  {undated} of {len(entries)} have no date that can be used"
+    yield from (f"  {one_line(hint, 300)}" for hint in result.hints)
 
 
 def table(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:

@@ -23,7 +23,10 @@ __all__ = ["Table", "TomlFile", "nearest", "span_s"]
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _SPAN = re.compile(r"(\d{1,4})(m|h|d|w)")
 _SPAN_S = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_TYPE_NAMES = {str: "a text in quotes", bool: "true or false", list: "a list [ … ]", float: "a number", date: "a day like 2026-06-14"}
+_TYPE_NAMES = {
+    str: "a text in quotes", bool: "true or false", list: "a list [ … ]", int: "a whole number", float: "a number",
+    date: "a day like 2026-06-14",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

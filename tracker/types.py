@@ -146,8 +146,8 @@ class Entry:
 class Page:
     """One fetched document of a source, ready to commit. ``entries`` is None when it did not change.
 
-    Validators, ``body_hash`` and ``cursor`` vouch for the entries and are stored with them; ``cursor`` is only set on the
-    last page. ``problem`` names what makes the page incomplete (``truncated``, ``too_many_items``) although its entries count.
+    Validators, ``body_hash`` and ``cursor`` vouch for the entries and are stored with them; ``cursor`` moves on the last
+    page, but for the progress of a long walk (``pollers/reached.py``). ``problem`` names what makes the page incomplete (``truncated``, ``too_many_items``) although its entries count.
     ``known`` counts the entries that the document lists as it did last time: they are not parsed again and not among ``entries``.
     """
 
@@ -162,6 +162,7 @@ class Page:
     moved_to: str | None = None
     problem: str | None = None
     last: bool = True
+    listed: frozenset[str] | None = None  # signs of the entries left out (``pollers/known.py``); None: nothing is ever left out
 
 
 @dataclass(frozen=True, slots=True)

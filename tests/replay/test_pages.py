@@ -1,10 +1,14 @@
-"""Every listing page of feeds.toml, as it looked on several days: read, or refused as ``layout_changed``; never wrong, never empty."""
+"""Every listing page of feeds.toml and three sitemaps, as they looked on several days: read, or refused as ``layout_changed``; never
+wrong, never empty."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -12,8 +16,9 @@ from tracker import config
 from tracker.errors import SourceError
 from tracker.fetch import Fetcher
 from tracker.pollers import feed, page
+from tracker.pollers.listing.slugs import titled_by_slug
 from tracker.text import fold
-from tracker.types import Entry, Request, Source, State
+from tracker.types import Entry, Page, Request, Source, State
 from tracker.urls import canonical_url
 
 FEEDS = config.load(Path(__file__).resolve().parents[2] / "feeds.toml")
@@ -40,6 +45,16 @@ BROKEN = {("meta-ai-page", "2026-07-15"), ("meta-ai-page", "2026-07-29")}
 MIRRORED = ("anthropic-research", "anthropic-news", "anthropic-engineering", "claude-blog", "xai-news", "meta-ai")
 
 
+# Sitemaps, what of them is an article, the least they may list, and the pages whose articles they must all have.
+SITEMAPS = {
+    "https://www.anthropic.com/sitemap.xml": (
+        "/research/ /news/ /engineering/", 280, ("anthropic-research-page", "anthropic-news-page", "anthropic-engineering-page"),
+    ),
+    "https://www.apolloresearch.ai/sitemap.xml": ("/science/ /governance/ /monitoring/ /research/", 25, ("apollo-page",)),
+    "https://openai.com/sitemap.xml": ("/index/", 250, ()),
+}  # fmt: skip
+
+
 def ask(source: Source) -> tuple[Entry, ...]:
     """What a source lists now."""
     reader = page if source.kind == "page" else feed
@@ -50,8 +65,15 @@ def ask(source: Source) -> tuple[Entry, ...]:
     return listed.entries or ()
 
 
-def test_every_page_of_feeds_toml_is_checked_here() -> None:
-    assert {source.id for source in FEEDS.sources if source.kind == "page"} == set(PAGES)
+def test_every_page_of_feeds_toml_that_can_be_is_checked_here() -> None:
+    from replay.sites import SITES
+
+    replayed = {page for site in SITES for page in site.pages}
+    assert {source.id for source in FEEDS.sources if source.kind == "page" and source.url in replayed} == set(PAGES)
+    known = replayed | set(SITEMAPS)
+    unknown = [source.id for source in FEEDS.sources if source.kind == "page" and source.url not in known]
+    hosts = {site.host for site in SITES}
+    assert not [name for name in unknown if urlsplit(FEEDS.source(name).url).hostname in hosts]
 
 
 @pytest.mark.parametrize("day", DAYS)
@@ -104,3 +126,46 @@ def test_a_redesign_between_two_polls_makes_no_item_twice(replayed_web: Callable
         both = seen[0].keys() & seen[1].keys()
         assert len(both) >= 9, name
         assert {key: seen[0][key] for key in both} == {key: seen[1][key] for key in both}, name
+
+
+@pytest.mark.parametrize("day", DAYS)
+def test_a_sitemap_lists_what_the_pages_do(day: str, replayed_web: Callable[..., Any]) -> None:
+    replayed_web(at=day)
+    for url, (links, least, pages) in SITEMAPS.items():
+        entries = ask(Source("sitemap", "page", url, "Sitemap", lab="anthropic", options={"links": links}))
+        assert len(entries) >= least, url
+        for entry in entries:
+            assert is_sane(entry), entry
+            assert titled_by_slug(entry.title, entry.url)
+            assert (entry.published_at, entry.published_raw) == (None, None)
+        listed = {canonical_url(str(entry.url)) for entry in entries}
+        for name in pages:
+            missing = {canonical_url(str(entry.url)) for entry in ask(FEEDS.source(name))} - listed
+            assert not missing, name
+
+
+def test_a_year_of_every_third_day_is_read_or_refused(replayed_web: Callable[..., Any]) -> None:
+    """Polled with what the last poll left behind: no redesign is taken for much news, no break for none."""
+    web = replayed_web(at="2025-09-15")
+    states = {name: State() for name in PAGES}
+    refused: dict[str, list[str]] = {}
+    with Fetcher("test@example.org") as fetcher:
+        for days in range(0, 339, 3):
+            web.clock.set(datetime(2025, 9, 15, 12, tzinfo=UTC) + timedelta(days=days))
+            for name, state in states.items():
+                try:
+                    listed = poll_page(FEEDS.source(name), state, fetcher)
+                except SourceError as error:
+                    states[name] = replace(state, fails=state.fails + 1, last_error=str(error))
+                    refused[name] = [*refused.get(name, []), error.name]
+                else:
+                    if listed.entries is not None:
+                        states[name] = State(listed.etag, listed.last_modified, listed.body_hash, listed.cursor)
+    assert refused.keys() == {"meta-ai-page"}
+    assert set(refused["meta-ai-page"]) == {"layout_changed"}
+    assert len(refused["meta-ai-page"]) <= 10
+
+
+def poll_page(source: Source, state: State, fetcher: Fetcher) -> Page:
+    (listed,) = page.poll(source, state, lambda request: fetcher.get(request), lambda r: page.read(r.body, source, r.url, None))
+    return listed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import sqlite3
+from datetime import date
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ import pytest
 
 from tests.web.window import HOSTILE, NOW, SCRIPT, SOURCES, TAGS, entry, get, main_of, text_of
 from tracker import demo, store
-from tracker.store import items, runs, schema, tags
+from tracker.store import gaps, items, runs, schema, tags
+from tracker.types import Gap
 from tracker.web import front, serve
 
 
@@ -73,6 +75,19 @@ def test_source_health_says_what_fails_since_when_and_when_it_is_asked_again(pat
     page = text_of(response.text)
     assert "failing The Gazette mirror refused <b>us</b> http_403 No answer since 9 June 06:00 (3 days ago), 3 failed polls" in page
     assert page.index("failing The Gazette") < page.index("arXiv cs.AI ok today")
+
+
+def test_silent_sources_and_gaps_stand_in_the_health_line_in_plain_words(path: Path, db: sqlite3.Connection) -> None:
+    with store.transaction(db):
+        gaps.still(db, "openai-news", date(2026, 5, 3), 5)
+        gaps.note(db, Gap("openai-news", "2026-06-01T06:00:00Z", "2026-06-03T06:00:00Z", "window rolled", "2026-06-03T06:00:00Z"))
+    page = text_of(get(path, "/")[0].text)
+    assert "2 of 3 sources answered 1 gap OpenAI news has been silent for 40 days; it used to bring something at least every 5 days" in page
+    with store.transaction(db):
+        gaps.still(db, "arxiv-ai", date(2026, 5, 13), None)
+    page = text_of(get(path, "/")[0].text)
+    assert "2 sources silent" in page
+    assert "arXiv cs.AI has been silent for 30 days; what it mirrors goes on." in page
 
 
 def test_topics_and_labs_have_counts_and_a_lab_counts_with_its_parts(path: Path) -> None:

@@ -35,13 +35,15 @@ class Parsed:
     """What a document lists.
 
     ``total`` is what it says there is in all, ``problem`` what makes it incomplete, ``changed`` when each entry was last changed
-    (one UTC instant an entry, only from kinds that are read backwards in time).
+    (one UTC instant an entry, only from kinds that are read backwards in time), ``signs`` what tells each item of a document from the
+    others (``known``, only from feeds).
     """
 
     entries: tuple[Entry, ...]
     total: int | None = None
     problem: str | None = None
     changed: tuple[str, ...] = ()
+    signs: tuple[tuple[str, ...], ...] = ()
 
 
 Get = Callable[[Request], Response]

@@ -1,97 +1,123 @@
-"""RSS, RDF, Atom: whatever feedparser reads, through one normalised entry.
+"""RSS, RDF, Atom, JSON Feed: whatever feedparser and ``jsonfeed`` read, through one normalised entry.
 
 in   a feed's bytes, never its URL: fetching is ours
 out  entries with plain text; dates in UTC or none; http(s) links only
-Surprising: feedparser raises on some character references and believes any date, so bytes are cleaned before and dates checked after.
+Surprising: feedparser raises on some character references, is quadratic in others and believes any date, so bytes are cleaned before
+(``cleaning``) and dates checked after.
 """
 
 from __future__ import annotations
 
+import io
 import re
 from calendar import timegm
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urljoin
 
 from tracker import text, urls
 from tracker.errors import ParseError
-from tracker.pollers import Get, Parse, Parsed, fingerprint, page_of
+from tracker.pollers import Get, Parse, Parsed, fingerprint, jsonfeed, known, letters, page_of, sections
+from tracker.pollers.cleaning import MAX_ENTRIES, clean
+from tracker.pollers.skip import skipped, wrong_skip
 from tracker.types import Entry, Page, Request, Source, State
 
-__all__ = ["KEYS", "poll", "read"]
+__all__ = ["KEYS", "MAX_ENTRIES", "configure", "poll", "read"]
 
 KEYS: Mapping[str, type] = {"skip": str, "split": bool}
-MAX_ENTRIES = 3_000  # the longest real feed of the field (OpenAI's whole history) has 1,143
 MAX_LINKS = 200  # outbound keys kept of one entry; a weekly round-up has about 150
 MAX_MARKUP = 400_000  # characters of one entry's markup that are looked at
 
-# Character references XML forbids: NUL, other controls, surrogates, beyond Unicode. feedparser passes them to chr(), which raises.
-_REFERENCE = re.compile(rb"&#(?:x([0-9a-f]{1,12})|([0-9]{1,12}));?", re.IGNORECASE)
-_CONTROLS = re.compile(rb"\x1b\[[0-?]{0,20}[ -/]{0,4}[@-~]|[\x00-\x08\x0b\x0c\x0e-\x1f]")  # terminal sequences go whole
-_ESCAPES = re.compile(rb"encoding=.iso-2022-", re.IGNORECASE)  # there, ESC changes the alphabet
-
-_ROOT = re.compile(rb"<(/?)(?:[\w-]{1,20}:)?(?:rss|feed|rdf)[\s>]", re.IGNORECASE)
-_ENTRY = re.compile(rb"<(/?)(?:[\w-]{1,20}:)?(?:item|entry)[\s>]", re.IGNORECASE)
+# A link inside an entry that needs a base: not an absolute one, not one to a place within the text.
+_RELATIVE = re.compile(r"""((?:href|HREF)\s{0,9}=\s{0,9}["']?)\s{0,9}(?![a-zA-Z][a-zA-Z0-9+.-]{0,20}:|[#"'\s])([^"'<>\s]{1,2000})""")
 # What arXiv's announcement feeds put before the abstract; without it their text equals that of the API.
 _ARXIV_PREFIX = re.compile(r"arXiv:\S+ Announce Type: \S+\s+(?:Abstract: )?")
 
 
 def poll(source: Source, state: State, get: Get, parse: Parse) -> Iterator[Page]:
-    """Ask for the feed; yield one page, without entries when it is not modified or says the same as last time."""
+    """Ask for the feed; yield one page, without entries when it is not modified or says the same as last time, else with what is not known."""
     response = get(Request(source.url, state.etag, state.last_modified))
     if response.status == 304:
         yield page_of(response, None, state.body_hash)
         return
     hashed = fingerprint(response.body)
-    same = hashed == state.body_hash and not response.truncated
-    yield page_of(response, None if same else parse(response), hashed)
+    if hashed == state.body_hash and not response.truncated:
+        yield page_of(response, None, hashed)
+        return
+    found = known.read(source, response, state.cursor, parse)
+    yield page_of(response, found.parsed, hashed, cursor=found.cursor, known=found.left_out, listed=found.listed)
+
+
+def configure(table: Any) -> tuple[None, dict[str, object]]:
+    """Check that ``skip`` is beginnings of paths."""
+    if word := wrong_skip(table.values.get("skip", "")):
+        raise table.error(f'skip: "{word}" must be the beginning of a path, like "/es/" (or of a whole URL on another host)', "skip")
+    return None, {}
 
 
 def read(body: bytes, source: Source, url: str, charset: str | None) -> Parsed:
-    """Return the entries of a feed, in document order.
+    """Return the entries of a feed, in document order; ``problem`` names what is missing.
 
-    Of a document that breaks off, the complete entries; its ``problem`` is ``truncated``.
+    Of a document that breaks off, the complete entries (``truncated``); of a very long one, the newest (``too_many_items``); of one with
+    items that are none, the others (``malformed``).
 
     Raises:
-        ParseError: ``not_a_feed`` (something else, say an HTML page), ``malformed`` (a feed, but nothing of it can be read).
+        ParseError: ``not_a_feed`` (something else, say an HTML page), ``malformed`` (a feed, but nothing of it can be read), ``too_deep``.
     """
+    raw, problem, bad = _listed(body, url, charset)
+    skip = str(source.options.get("skip", ""))
+    told = [
+        (sections.split(entry, _markup(one, url)) if source.options.get("split") else (entry,))
+        if (entry := _entry(one, url, mirror=source.role == "mirror")) and not skipped(entry.url, skip)
+        else ()
+        for one in raw
+    ]
+    entries = [entry for parts in told for entry in parts]
+    if bad and not raw:
+        raise ParseError("malformed", f"{url}: none of its {bad} items can be read")
+    if bad and not problem:
+        problem = f"malformed: {bad} of {bad + len(raw)} items could not be read; the others are stored"
+    problem = problem or ("too_many_items" if len(entries) > MAX_ENTRIES else None)
+    return Parsed(tuple(entries[:MAX_ENTRIES]), problem=problem, signs=known.signs(told, source))
+
+
+def _listed(body: bytes, url: str, charset: str | None) -> tuple[Sequence[Mapping[str, Any]], str | None, int]:
+    """(raw entries, what makes the document incomplete, how many items of JSON were none)."""
+    if letters.decoded(body[:400], charset).lstrip("\ufeff \t\r\n").startswith(("{", "[")):
+        listed = jsonfeed.items(letters.decoded(body, charset).lstrip("\ufeff"), url)
+        many = "too_many_items" if len(listed.raw) > MAX_ENTRIES else None
+        return _newest(listed.raw), "truncated" if listed.cut else many, listed.bad
     import feedparser
 
-    headers = {"content-location": url, "content-type": f"application/xml; charset={charset}" if charset else "application/xml"}
+    cleaned = clean(body, charset)
+    if not cleaned.body:
+        raise ParseError("not_a_feed", f"{url} answered with {_looks_like(body)}, not with a feed")
     try:
-        feed = feedparser.parse(_clean(body), response_headers=headers, sanitize_html=False, resolve_relative_uris=False)
-    except (ValueError, LookupError, OverflowError, AttributeError, TypeError, KeyError) as error:
+        feed = feedparser.parse(
+            io.BytesIO(cleaned.body),  # never bare bytes: feedparser would open a file of that name
+            response_headers={"content-location": url, "content-type": "application/xml; charset=utf-8"},
+            sanitize_html=False,
+            resolve_relative_uris=False,
+        )
+    except RecursionError:
+        raise ParseError("too_deep", f"{url}: it is nested too deeply to be read") from None
+    except (ValueError, LookupError, ArithmeticError, AttributeError, TypeError, AssertionError, RuntimeError) as error:
         raise ParseError("malformed", f"feedparser cannot read {url}: {error}") from error
     if not feed.entries and not feed.get("version"):
         raise ParseError("not_a_feed", f"{url} answered with {_looks_like(body)}, not with a feed")
-    if not feed.entries and feed.bozo and (b"<item" in body or b"<entry" in body):
+    if not feed.entries and feed.bozo and (b"<item" in cleaned.body or b"<entry" in cleaned.body):
         raise ParseError("malformed", f"{url}: {text.one_line(str(feed.get('bozo_exception', '')), 200)}")
-    cut, half = _breaks_off(body)
-    listed = feed.entries[:-1] if half else feed.entries
-    entries = [entry for raw in listed[:MAX_ENTRIES] if (entry := _entry(raw, url, mirror=source.role == "mirror"))]
-    return Parsed(tuple(entries), problem="truncated" if cut else "too_many_items" if len(listed) > MAX_ENTRIES else None)
+    return feed.entries[:MAX_ENTRIES], "truncated" if cleaned.cut else "too_many_items" if cleaned.left_out else None, 0
 
 
-def _breaks_off(body: bytes) -> tuple[bool, bool]:
-    """(whether the document's root is never closed, whether an entry is not closed either): half an entry would get a key of its own."""
-    roots, entries = ([not mark[1] for mark in marks.finditer(body)] for marks in (_ROOT, _ENTRY))
-    cut = bool(roots) and all(roots)
-    return cut, cut and bool(entries) and entries[-1]
-
-
-def _clean(body: bytes) -> bytes:
-    """The bytes without what makes parsers raise. UTF-16 and UTF-32 pass untouched: there, NUL is half a letter."""
-    if body[:2] in (b"\xff\xfe", b"\xfe\xff") or body[:4].count(0) >= 2:
-        return body
-    shown = body if _ESCAPES.search(body[:200]) else _CONTROLS.sub(b"", body.lstrip())
-    return _REFERENCE.sub(_reference, shown)
-
-
-def _reference(found: re.Match[bytes]) -> bytes:
-    code = int(found[1], 16) if found[1] else int(found[2])
-    forbidden = (code < 32 and code not in (9, 10, 13)) or 0xD800 <= code <= 0xDFFF or code > 0x10FFFF or code in (0xFFFE, 0xFFFF)
-    return b"" if forbidden else found[0]
+def _newest(raw: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """As many as are read at once: the first, or the last if the list begins with the oldest."""
+    if len(raw) <= MAX_ENTRIES:
+        return raw
+    first, last = (_date(one)[0] for one in (raw[0], raw[-1]))
+    return raw[-MAX_ENTRIES:] if first and last and first < last else raw[:MAX_ENTRIES]
 
 
 def _looks_like(body: bytes) -> str:
@@ -116,8 +142,8 @@ def _unglued(title: str) -> str:
 
 
 def _entry(raw: Mapping[str, Any], base: str, *, mirror: bool) -> Entry | None:
-    markup = _markup(raw)
-    link = urls.safe_url(raw.get("link"), base)
+    markup = _markup(raw, base)
+    link = _link(raw, base)
     guid = text.one_line(str(raw.get("id") or ""), 500) or None
     title = text.one_line(text.plain(str(raw.get("title") or ""), text.MAX_TITLE * 2))
     title = _unglued(title) if mirror else title
@@ -141,10 +167,31 @@ def _entry(raw: Mapping[str, Any], base: str, *, mirror: bool) -> Entry | None:
     )
 
 
-def _markup(raw: Mapping[str, Any]) -> str:
-    """The longest of what the feed offers: full content, else the summary."""
-    offered = [str(part.get("value") or "") for part in raw.get("content") or [] if isinstance(part, Mapping)]
-    return max([*offered, str(raw.get("summary") or "")], key=len)[:MAX_MARKUP]
+def _link(raw: Mapping[str, Any], base: str) -> str | None:
+    """Where the entry leads: its page, else what is related to it; never its enclosure, its comments or its place in an API."""
+    links = [link for link in raw.get("links") or [] if isinstance(link, Mapping)]
+    ranked = [link.get("href") for rel in ("alternate", "related", "via", "self") for link in links if link.get("rel") == rel]
+    offered = [raw.get("feedburner_origlink"), raw.get("link"), *ranked]
+    return next((url for link in offered if isinstance(link, str) and (url := urls.safe_url(link, base))), None)
+
+
+def _markup(raw: Mapping[str, Any], base: str) -> str:
+    """The longest of what the feed offers: full content, else the summary; links in it absolute."""
+    offered = [part for part in [*(raw.get("content") or []), _summary(raw)] if isinstance(part, Mapping)]
+    best = max(offered, key=lambda part: len(str(part.get("value") or "")))
+    return _RELATIVE.sub(lambda found: found[1] + _absolute(best.get("base") or base, found[2]), str(best.get("value") or "")[:MAX_MARKUP])
+
+
+def _summary(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    detail = raw.get("summary_detail")
+    return {"value": str(raw.get("summary") or ""), "base": detail.get("base") if isinstance(detail, Mapping) else None}
+
+
+def _absolute(base: str, link: str) -> str:
+    try:
+        return urljoin(base, link)
+    except ValueError:
+        return link
 
 
 def _authors(raw: Mapping[str, Any], paper: bool) -> tuple[str, ...]:

@@ -1,7 +1,9 @@
-"""Listing pages without a feed: article links, and what the card around each says.
+"""Pages without a feed: lists of articles, sitemaps, changelogs.
 
-in   the HTML of a page and the ``links`` of its source: which links are articles (``Pattern``)
-out  one entry a link: title, day, summary; None for what the page does not say
+in   a page, and what its source says of it: ``links`` (which links are articles; ``#``: its own dated sections are), ``skip``, selectors
+out  one entry an article: title, day, summary; None for what the page does not say
+What answers decides how it is read: HTML by the card around each link (``listing.cards``, or by selectors ``listing.chosen``), a sitemap
+by its addresses (``listing.sitemaps``), a changelog by its dates (``listing.changelogs``). robots.txt is asked first: pages are for people.
 knows no site: a card is the largest element around a link that holds no other article, and sites may move everything in it. Data in
 scripts (``embedded``) fills what the markup leaves out, and stands in for it where there is none.
 Surprising: a page that lists nothing, or much less than last time, is never "no news": it is ``layout_changed``, and nothing is stored.
@@ -10,21 +12,24 @@ Surprising: a page that lists nothing, or much less than last time, is never "no
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterator, Mapping
-from itertools import islice
+from dataclasses import replace
+from itertools import compress, islice
 from typing import Any
+from urllib.parse import urlsplit
 
 from tracker import text
 from tracker.errors import ParseError, SourceError
 from tracker.pollers import Get, Parse, Parsed, page_of
-from tracker.pollers.listing import cards, embedded, links
-from tracker.types import Page, Request, Response, Source, State
+from tracker.pollers.listing import cards, changelogs, chosen, embedded, indexes, links, sitemaps
+from tracker.pollers.skip import skipped, wrong_skip
+from tracker.types import Entry, Page, Request, Response, Source, State
 
-__all__ = ["KEYS", "configure", "poll", "read"]
+__all__ = ["KEYS", "configure", "no_list", "poll", "read"]
 
-KEYS: Mapping[str, type] = {"links": str, "skip": str}
+KEYS: Mapping[str, type] = {"links": str, "skip": str, **chosen.KEYS}
+SECTIONS = "#"  # links: the articles are the sections of the page itself
 MIN_SHARE = 0.6  # of what the page listed last time; a redesign that hides half of the list must not pass for a quiet day
 # A list that stays short is the new list: after so many failed polls in a row (1 + 2 + 4 + 8 + 16 hours of back-off) it is taken as it is.
 PATIENCE = 5
@@ -32,10 +37,13 @@ MAX_BODY = 10_000_000  # bytes of a page that are parsed; 100,000 cards are 8 MB
 MAX_ENTRIES = 3_000  # articles; the labs' own listings show 10 to 60
 MIN_MARKUP = 3  # articles in the markup; with less (a hero) the page is filled by scripts, and its data is read as well
 
-# What changes with every build or visit of a page and says nothing: the tags that load scripts, styles and icons, tokens, build ids.
+# What changes with every build or visit of a page and says nothing: the tags that load scripts, styles and icons, tokens, build ids; of a
+# sitemap when each page was built (of an index that tells which sitemap changed, so there it counts).
 _BUILD = re.compile(
     rb'<(?:script|link|meta)\b[^>]{0,2000}>|"buildId":\s?"[^"]{0,200}"|<!--[^>]{0,500}-->|\bnonce="[^"]{0,200}"', re.IGNORECASE
 )
+_BUILT = re.compile(rb"<lastmod>[^<]{0,60}</lastmod>")
+_HTML = re.compile(rb"<(?:!doctype html|html|head|body)[\s>]", re.IGNORECASE)
 
 # How a page looks that is not the page: its <title> or <h1> begins so.
 _GONE = re.compile(
@@ -48,81 +56,167 @@ _CHALLENGE = re.compile(
     r"just a moment|checking your browser|verify(?:ing)? (?:that )?you are (?:a )?human|attention required|one moment, please",
     re.IGNORECASE,
 )
+# What only a challenge loads: Cloudflare, DataDome, PerimeterX, Imperva, AWS WAF, SiteGround. Told by these only where there is no list:
+# guarded sites load some of them beside their pages.
+_GUARD = re.compile(
+    rb"__cf_chl|cf-chl-|captcha-delivery\.com|px-captcha|_incapsula_resource|awswaf\.com|aws-waf-token|sgcaptcha|window\._cf_chl_opt",
+    re.IGNORECASE,
+)
 _SCRIPT_ONLY = re.compile(r"(?:enable|requires?|need|turn on|without)\W{1,3}(?:to enable )?javascript", re.IGNORECASE)
 
 
 def configure(table: Any) -> tuple[None, dict[str, object]]:
-    """Check that ``links`` says which links are articles."""
-    words = table.values.get("links", "").split()
+    """Check which links are articles, what is skipped, and the selectors. A Markdown page is its own articles if nothing else is said."""
+    values = table.values
+    for name in (name for name in chosen.KEYS if name in values):
+        if why := chosen.wrong(values[name]):
+            raise table.error(f'{name}: "{values[name]}" is no CSS selector that can be used: {why}', name)
+        if "card" not in values:
+            raise table.error(f"{name} needs card: the selector of the element that stands around each article", name)
+    if word := wrong_skip(values.get("skip", "")):
+        raise table.error(f'skip: "{word}" must be the beginning of a path, like "/es/" (or of a whole URL on another host)', "skip")
+    words = values.get("links", SECTIONS if _is_markdown(values.get("url", "")) else "").split()
+    if words == [SECTIONS] and "card" not in values:
+        return None, {"links": SECTIONS}
     if not any(not word.startswith("!") for word in words):
         raise table.error('a page needs links: how the paths of its articles begin, like links = "/research/"', "links" if words else "")
     for word in words:
         if not re.fullmatch(r"(?:https?://[\w.-]+)?/\S*", word.removeprefix("!")):
             raise table.error(
-                f'links: "{word}" must be the beginning of a path, like "/research/" (or of a whole URL on another host)', "links"
+                f'links: "{word}" must be the beginning of a path, like "/research/" (or of a whole URL on another host); "#" alone '
+                "means the dated sections of the page itself",
+                "links",
             )
     return None, {}
+
+
+def _is_markdown(url: str) -> bool:
+    return urlsplit(url).path.endswith((".md", ".md.txt", ".markdown")) if isinstance(url, str) else False
+
+
+def _reads_as_markdown(body: bytes, url: str) -> bool:
+    """Whether a changelog is Markdown, which may begin with a tag; servers call it text/plain or worse."""
+    return not _HTML.search(body[:2_000]) and (_is_markdown(url) or not body.lstrip().startswith(b"<"))
+
+
+# -- one poll ---------------------------------------------------------------------------------------
 
 
 def poll(source: Source, state: State, get: Get, parse: Parse) -> Iterator[Page]:
     """Ask for the page; yield one, without entries when it is not modified or says the same as last time.
 
-    ``cursor`` remembers how many articles were listed, and by which ``links``: when those were edited, the page is read afresh.
+    ``cursor`` remembers how many articles were listed, and by which rules: when those were edited, the page is read afresh. Of a sitemap
+    of sitemaps it remembers each, so that only those that changed are asked for. A backfill asks for everything, and leaves out what a
+    sitemap says was last changed before ``since``.
 
     Raises:
         SourceError: ``layout_changed`` when it lists less than ``MIN_SHARE`` of last time; the state stays as it was.
     """
-    wanted = str(source.options.get("links", ""))
-    before = _listed(state.cursor, wanted)
-    response = get(Request(source.url, state.etag, state.last_modified) if before else Request(source.url))
+    last = indexes.last(state.cursor, _rules(source))
+    conditional = bool(last.count) and not state.backfill and all(child.lastmod for child in last.children.values())
+    etag, last_modified = (state.etag, state.last_modified) if conditional else (None, None)
+    response = get(Request(source.url, etag, last_modified, robots=True))
     if response.status == 304:
         yield page_of(response, None, state.body_hash)
         return
     hashed = _fingerprint(response)
-    if before and hashed == state.body_hash and not response.truncated:
+    if conditional and hashed == state.body_hash and not response.truncated:
         yield page_of(response, None, hashed)
         return
-    parsed = parse(response)
-    count = len(parsed.entries)
-    if not response.truncated and count < before * MIN_SHARE and not _waited(state):
-        raise SourceError(
-            "layout_changed", f"{response.url} lists {count} articles, {before} last time; look at the page, then at `links` of the source"
-        )
-    yield page_of(response, parsed, hashed, cursor=json.dumps({"count": count, "links": wanted}))
+    parsed, now, known = parse(response), indexes.Last(), 0
+    if sitemaps.is_index(response.body):
+        parsed, now, known = indexes.follow(parsed, source, state, last, get, parse)
+    count = known + len(parsed.entries)
+    whole = not response.truncated and parsed.problem != "truncated"
+    if not count or (whole and count < last.count * MIN_SHARE and not _waited(state)):
+        raise SourceError("layout_changed", _shrunk(response, source, parsed, count, last.count))
+    listed = _since(parsed, state.since) if state.backfill else parsed
+    cursor = None if now.children and state.backfill else indexes.cursor(replace(now, count=count), _rules(source))
+    unchanged = bool(known) and not parsed.entries and not parsed.problem
+    yield page_of(response, None if unchanged else listed, hashed, cursor=cursor, known=known)
 
 
 def read(body: bytes, source: Source, url: str, charset: str | None) -> Parsed:
-    """Return the articles a page lists, in document order, one a URL.
+    """Return the articles a page lists, in document order (of a sitemap: last changed first), one a URL.
 
     Raises:
-        ParseError: ``layout_changed`` when it lists none, or is no list at all (not found, a challenge, an empty shell for scripts).
+        ParseError: ``layout_changed`` when it lists none, or is no list at all (not found, an empty shell for scripts), ``challenge``.
+            A sitemap that lists none is left to ``poll``: another of the same index may.
     """
-    wanted = links.Pattern(str(source.options.get("links", "")), source.url, url)
+    wanted = links.Pattern(_option(source, "links").replace(SECTIONS, ""), source.url, url)
+    if sitemaps.is_sitemap(body):
+        parsed = sitemaps.read(body, wanted)
+        return parsed if sitemaps.is_index(body) else _kept(parsed, source)
+    if _option(source, "links") == SECTIONS and _reads_as_markdown(body, source.url):
+        entries = changelogs.entries(changelogs.of_markdown(links.decoded(body[:MAX_BODY], charset)), source.url)
+        nothing = "has no heading with a date; it is written otherwise now, or no changelog"
+    else:
+        entries, nothing = _of_html(body, source, url, charset, wanted)
+    problem = "too_large" if len(body) > MAX_BODY else "too_many_items" if len(entries) > MAX_ENTRIES else None
+    parsed = _kept(Parsed(tuple(entries[:MAX_ENTRIES]), problem=problem), source)
+    if not parsed.entries:
+        raise ParseError("layout_changed", f"{url} {nothing or 'lists nothing but what `skip` of the source leaves out'}")
+    return parsed
+
+
+def _of_html(body: bytes, source: Source, url: str, charset: str | None, wanted: links.Pattern) -> tuple[list[Entry], str]:
+    """The articles of a page, and what it means if there are none."""
     root = links.tree(body[:MAX_BODY], charset)
     if root is None:
         raise ParseError("layout_changed", f"{url} answered with nothing that could be read as a page")
     posts = embedded.posts(links.take_scripts(root))
-    if no_list := _no_list(root):
-        raise ParseError("layout_changed", f"{url} {no_list}")
-    found = links.links(root, wanted, wanted.base(root), MAX_ENTRIES + 1)
-    entries = [*cards.entries(root, found, posts, wanted)]
-    if len(entries) < MIN_MARKUP:
-        entries += cards.from_data(posts, wanted, found)
-    if not entries:
-        raise ParseError("layout_changed", f"{url} {_nothing(root, wanted)}")
+    if refused := no_list(root):
+        raise ParseError(refused[0], f"{url} {refused[1]}")
+    if _option(source, "links") == SECTIONS:
+        entries = changelogs.entries(changelogs.of_html(root), source.url)
+    elif selectors := {name: str(source.options[name]) for name in chosen.KEYS if name in source.options}:
+        entries = chosen.entries(root, selectors, posts, wanted, url, MAX_ENTRIES + 1)
+    else:
+        found = links.links(root, wanted, wanted.base(root), MAX_ENTRIES + 1)
+        entries = [*cards.entries(root, found, posts, wanted)]
+        if len(entries) < MIN_MARKUP:
+            entries += cards.from_data(posts, wanted, found)
+    if not entries and _GUARD.search(body):
+        raise ParseError("challenge", f"{url} answered with a challenge for browsers, not with the list")
     if sum(entry.title == entry.url for entry in entries) > len(entries) / 2:
         raise ParseError("layout_changed", f"{url} lists {len(entries)} links and hardly any title; its cards are built otherwise now")
-    problem = "too_large" if len(body) > MAX_BODY else "too_many_items" if len(entries) > MAX_ENTRIES else None
-    return Parsed(tuple(entries[:MAX_ENTRIES]), problem=problem)
+    return entries, "" if entries else _nothing(root, wanted)
 
 
-def _listed(cursor: str | None, wanted: str) -> int:
-    """How many articles the page listed last time; 0 when it was never read, or read for other links."""
-    try:
-        known = json.loads(cursor or "{}")
-        return int(known["count"]) if known.get("links") == wanted else 0
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return 0
+def _option(source: Source, name: str) -> str:
+    return str(source.options.get(name, ""))
+
+
+def _kept(parsed: Parsed, source: Source) -> Parsed:
+    """Without what the source skips."""
+    skip = _option(source, "skip")
+    keep = [not skipped(entry.url, skip) for entry in parsed.entries] if skip else []
+    if all(keep):
+        return parsed
+    changed = tuple(compress(parsed.changed, keep))
+    return replace(parsed, entries=tuple(compress(parsed.entries, keep)), changed=changed)
+
+
+# -- what was listed last time ----------------------------------------------------------------------
+
+
+def _since(parsed: Parsed, since: str | None) -> Parsed:
+    """What a sitemap says was changed since then, and what it says nothing about; pages are not cut."""
+    if not parsed.changed or not since:
+        return parsed
+    keep = [not changed or changed >= since for changed in parsed.changed]
+    return replace(parsed, entries=tuple(compress(parsed.entries, keep)), changed=tuple(compress(parsed.changed, keep)))
+
+
+def _rules(source: Source) -> str:
+    """What decides which articles are found."""
+    return " ".join(str(source.options[name]) for name in KEYS if name in source.options)
+
+
+def _shrunk(response: Response, source: Source, parsed: Parsed, count: int, before: int) -> str:
+    if count == 0:
+        return f'{response.url} names {parsed.total or 0} addresses, none that fits links = "{_option(source, "links")}" of the source'
+    return f"{response.url} lists {count} articles, {before} last time; look at the page, then at `links` of the source"
 
 
 def _waited(state: State) -> bool:
@@ -130,21 +224,22 @@ def _waited(state: State) -> bool:
 
 
 def _fingerprint(response: Response) -> str:
-    return hashlib.sha256(_BUILD.sub(b"", response.body)).hexdigest()[:32]
+    body = _BUILD.sub(b"", response.body)
+    return hashlib.sha256(body if sitemaps.is_index(body) else _BUILT.sub(b"", body)).hexdigest()[:32]
 
 
 # -- what is no list --------------------------------------------------------------------------------
 
 
-def _no_list(root: links.Element) -> str:
-    """What a page says of itself when it is not the list; "" for a list."""
+def no_list(root: links.Element) -> tuple[str, str] | None:
+    """Return the name of the error, and what a page says of itself, when it is not the page; None otherwise."""
     for element in islice(root.iter("title", "h1"), 3):
         words = links.text_of(element)
         if _CHALLENGE.match(words):
-            return f'answered with a challenge for browsers ("{text.one_line(words, 60)}"), not with the list'
+            return "challenge", f'answered with a challenge for browsers ("{text.one_line(words, 60)}"), not with the list'
         if _GONE.match(words):
-            return f'says "{text.one_line(words, 60)}" although the server calls that a success'
-    return ""
+            return "layout_changed", f'says "{text.one_line(words, 60)}" although the server calls that a success'
+    return None
 
 
 def _nothing(root: links.Element, wanted: links.Pattern) -> str:

@@ -146,7 +146,7 @@ def _charset(response: Response) -> str | None:
 
 def _parsed(answer: Mapping[str, Any]) -> Parsed:
     entries = tuple(_entry(entry) for entry in answer["entries"])
-    return Parsed(entries, answer["total"], answer["problem"], tuple(answer["changed"]))
+    return Parsed(entries, answer["total"], answer["problem"], tuple(answer["changed"]), tuple(map(tuple, answer["signs"])))
 
 
 def _entry(facts: Mapping[str, Any]) -> Entry:
@@ -191,7 +191,7 @@ def _answer(head: Mapping[str, Any], body: bytes) -> dict[str, Any]:
         return {"error": "malformed", "detail": f"{type(error).__name__}: {error}"}
     names = [field.name for field in fields(Entry)]
     entries = [{name: getattr(entry, name) for name in names} for entry in parsed.entries]
-    return {"entries": entries, "total": parsed.total, "problem": parsed.problem, "changed": parsed.changed}
+    return {"entries": entries, "total": parsed.total, "problem": parsed.problem, "changed": parsed.changed, "signs": parsed.signs}
 
 
 def _limit_memory() -> None:

@@ -10,6 +10,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from tracker.complete import captive
 from tracker.errors import StoreError
 from tracker.store.items import IDS_PER_DAY, select_items
 from tracker.types import Event, Item, Watch
@@ -35,16 +36,20 @@ def items(db: sqlite3.Connection, *, topic: str | None, by: str | None, about: s
 
 
 def status(db: sqlite3.Connection) -> dict[str, object]:
-    """Return the health of the tracker as plain values: last run, sources, queues, totals."""
-    from tracker.store import runs, sources
+    """Return the health of the tracker as plain values: last run, sources, gaps, silence, queues, totals."""
+    from tracker.store import gaps, readings, runs, sources
 
     last = runs.last(db)
     health = [dict(row) for row in sources.health(db)]
     return {
         "last_run": dict(last) if last else None,
         "sources": health,
-        "answering": sum(1 for row in health if row["health"] == "ok"),
+        "answering": sum(1 for row in health if row["health"] in ("ok", "quiet")),
+        "gaps": gaps.listed(db),
+        "quiet": gaps.quiet(db),
+        "captive": captive(runs.last_outcomes(db)),
         "waiting": runs.backlog_of(db),
+        "unread": readings.unread(db),
         "totals": runs.totals(db),
     }
 

@@ -12,7 +12,9 @@ import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+from tracker.store import gaps
 from tracker.store.items import IDS_PER_DAY
 from tracker.store.tags import how
 
@@ -89,6 +91,8 @@ class Health:
     waiting: Mapping[str, int] = field(default_factory=dict)
     model: str = ""
     model_problem: str = ""
+    gaps: tuple[Mapping[str, str], ...] = ()  # open ones that reach into the period
+    quiet: tuple[Mapping[str, Any], ...] = ()  # silent sources, the latest first
 
 
 # -- the ledger -------------------------------------------------------------------------------------
@@ -268,6 +272,8 @@ def health(db: sqlite3.Connection, after: str, until: str) -> Health:
         {row[0]: row[1] for row in db.execute("SELECT stage, count(*) FROM pending GROUP BY stage ORDER BY stage")},
         next((model for model in models if model != "rules"), models[0] if models else ""),
         str(json.loads(summary[0]).get("model_problem") or "") if summary else "",
+        tuple(gap for gap in gaps.listed(db) if max(gap["to_at"], gap["found_at"]) > after),
+        tuple(gaps.quiet(db)),
     )
 
 

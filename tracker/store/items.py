@@ -11,30 +11,42 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from tracker.errors import InvalidURL
-from tracker.text import content_hash, fold
-from tracker.types import Entry, Item, Source
+from tracker.store import readings
+from tracker.store.stored import pending, select_items
+from tracker.text import content_hash, fold, sign
+from tracker.types import Entry, Source
 from tracker.urls import canonical_url, key_of, link_key
 
-__all__ = ["IDS_PER_DAY", "Saved", "entry_hash", "pending", "save", "select_items"]
+__all__ = ["IDS_PER_DAY", "Mixed", "Saved", "entry_hash", "pending", "save", "select_items"]
 
 IDS_PER_DAY = 1_000_000
 # A feed whose entries contain "x minutes ago" changes on every poll; after this many content-only changes we stop rewriting the item.
 MAX_REVISIONS = 24
+_PLACE = "#:~:"  # a text fragment points to words on a page (pollers/sections.py): it never is the page
 _T = TypeVar("_T")
 _CHUNK = 400  # bound variables a query; SQLite's limit is 32,766, older builds have 999
 
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """What a page did: items that are new, items that changed."""
+    """What a page did: items that are new, items that changed; ``again``: items that this source had shown before.
+
+    ``merged``: two of its entries were one item, so what becomes of them depends on both and on their order.
+    """
 
     new: int = 0
     changed: int = 0
+    again: int = 0
+    merged: bool = False
+
+
+class Mixed(Exception):
+    """An entry of a page is an item for which an entry stands that was left out of the page: only the whole document tells."""
 
 
 @dataclass(slots=True)
@@ -61,15 +73,30 @@ def entry_hash(entry: Entry) -> str:
     )
 
 
-def save(db: sqlite3.Connection, source: Source, entries: Sequence[Entry], *, now: str, first: bool, old_before: str | None) -> Saved:
+def save(
+    db: sqlite3.Connection,
+    source: Source,
+    entries: Sequence[Entry],
+    *,
+    now: str,
+    first: bool,
+    old_before: str | None,
+    listed: frozenset[str] = frozenset(),
+) -> Saved:
     """Store the entries of one page; call it inside a transaction.
 
     Args:
         entries: as parsed, newest or oldest first; dates already sane.
         first: the source's first good poll: everything is backlog.
         old_before: entries published before this instant are backlog as well.
+        listed: signs of the keys of entries that were left out, since they are stored as they are.
+
+    Raises:
+        Mixed: an entry turns out to be the item of one that was left out.
     """
     candidates = _identify(db, source, entries)
+    if listed and not listed.isdisjoint(_signs(db, [c.item for c in candidates if c.item])):
+        raise Mixed
     known = _sightings(db, source.id, [c.item for c in candidates if c.item])
     ranks = _Ranks(db, source)
     new = changed = 0
@@ -80,7 +107,7 @@ def save(db: sqlite3.Connection, source: Source, entries: Sequence[Entry], *, no
             new += 1
         elif candidate.item not in known or known[candidate.item] != candidate.hash:
             changed += _update(db, source, candidate, now, ranks, candidate.item in known)
-    return Saved(new, changed)
+    return Saved(new, changed, len(known), len(candidates) < len(entries))
 
 
 # -- identity ---------------------------------------------------------------------------------------
@@ -116,7 +143,7 @@ def _candidates(source: Source, entries: Sequence[Entry]) -> list[_Candidate]:
             distinct.setdefault(entry_hash(entry), entry)
         pages |= {page} if page else set()
     guids = Counter(entry.guid for entry in distinct.values() if entry.guid)
-    urls = Counter(key for entry in distinct.values() if entry.url and (key := link_key(entry.url)))
+    urls = Counter(key for entry in distinct.values() if entry.url and _PLACE not in entry.url and (key := link_key(entry.url)))
     result = []
     for hashed, entry in distinct.items():
         guid = entry.guid if entry.guid and guids[entry.guid] == 1 else None
@@ -148,7 +175,9 @@ def _keys(entry: Entry, source: str, guid: str | None, urls: Counter[str]) -> tu
     url = link_key(entry.url) if entry.url else None
     if entry.url and url and url.startswith("url:"):
         whole = f"url:{canonical_url(entry.url, keep_fragment=True)}"
-        if urls[url] > 1:  # a changelog: only the fragment tells its entries apart
+        if _PLACE in entry.url:  # a story of an issue, which is an entry of its own
+            keys.append(whole)
+        elif urls[url] > 1:  # a changelog: only the fragment tells its entries apart
             keys += [whole] if whole != url else []
         else:  # with the fragment too: the next document may list a neighbour on the same page
             keys += [url, whole]
@@ -178,6 +207,16 @@ def _items_by_guid(db: sqlite3.Connection, source: str, guids: Sequence[str]) ->
     ]
     shared = Counter(guid for guid, _, _ in rows)
     return {guid: (item, key) for guid, item, key in rows if shared[guid] == 1}
+
+
+def _signs(db: sqlite3.Connection, items: Sequence[int]) -> set[str]:
+    """Signs of every key under which items were ever seen, with and without its fragment."""
+    return {
+        sign(key)
+        for chunk in _chunks(items)
+        for row in db.execute(f"SELECT key FROM item_keys WHERE item IN ({_marks(chunk)})", chunk)  # noqa: S608 - marks
+        for key in {row[0], row[0].partition("#")[0]}
+    }
 
 
 def _same_guid(candidate: _Candidate, guids: Mapping[str, tuple[int, str]]) -> int | None:
@@ -220,6 +259,8 @@ def _insert(db: sqlite3.Connection, source: Source, candidate: _Candidate, now: 
     )  # fmt: skip
     db.execute("INSERT INTO texts(item, title, body) VALUES (?, ?, ?)", (item, entry.title, entry.text))
     db.execute("INSERT INTO pending(stage, item, due_at) VALUES ('tag', ?, ?)", (item, now))
+    if source.origin == "official":
+        readings.want(db, item, now)
     _remember(db, source, candidate, item, now)
 
 
@@ -264,7 +305,8 @@ class _Ranks:
 
 
 def _rank(kind: str, lab: str | None, role: str) -> int:
-    return (2 if lab or kind == "arxiv" else 0) + (role == "primary")
+    pointer = kind in ("hf_papers", "hn")  # they only point to what others publish
+    return (2 if lab or kind == "arxiv" else 0) + (role == "primary" and not pointer)
 
 
 def _update(db: sqlite3.Connection, source: Source, candidate: _Candidate, now: str, ranks: _Ranks, seen_here: bool) -> int:
@@ -294,6 +336,7 @@ def _update(db: sqlite3.Connection, source: Source, candidate: _Candidate, now: 
     _rewrite(db, source, item, entry, old, changes)
     if reads_otherwise or takeover:  # a lab is told from the URL and the source, too
         db.execute("INSERT OR IGNORE INTO pending(stage, item, due_at) VALUES ('tag', ?, ?)", (item, now))
+        readings.want(db, item, now)
     return int(bool(changes.keys() - {"date"}))
 
 
@@ -316,6 +359,7 @@ def _fill(db: sqlite3.Connection, item: int, entry: Entry, old: sqlite3.Row, now
     )
     if longer:
         db.execute("UPDATE texts SET body = ? WHERE item = ?", (body, item))
+        readings.want(db, item, now)
     db.execute("INSERT OR IGNORE INTO pending(stage, item, due_at) VALUES ('tag', ?, ?)", (item, now))
     return int(longer)
 
@@ -361,39 +405,7 @@ def _rewrite(
         db.execute("UPDATE texts SET title = ?, body = ? WHERE item = ?", (title, body, item))
 
 
-# -- reading ----------------------------------------------------------------------------------------
-
-_ITEM_COLUMNS = """items.id, items.key, items.source, items.url, items.title, texts.body, items.authors, items.published_at,
-  items.first_seen_at, items.backlog, sources.origin, sources.lab"""
-_ITEM_JOINS = "JOIN texts ON texts.item = items.id JOIN sources ON sources.id = items.source"
-
-
-def pending(db: sqlite3.Connection, stage: str, limit: int, after: int = 0) -> list[Item]:
-    """Return the next items that wait for a stage, oldest id first, beyond the id ``after``."""
-    rows = db.execute(
-        # CROSS JOIN: the queue is read first, whatever the statistics say; its size, not the archive's, is the cost
-        f"""SELECT {_ITEM_COLUMNS} FROM pending CROSS JOIN items ON items.id = pending.item {_ITEM_JOINS}
-        WHERE pending.stage = ? AND pending.item > ? ORDER BY pending.item LIMIT ?""",  # noqa: S608 - constants
-        (stage, after, limit),
-    )
-    return [_item(row) for row in rows]
-
-
-def select_items(db: sqlite3.Connection, condition: str, values: dict[str, object]) -> Iterator[Item]:
-    """Yield the items that fulfil an SQL condition of ours (never of a user), newest first, at most ``:limit``."""
-    rows = db.execute(
-        f"SELECT {_ITEM_COLUMNS} FROM items {_ITEM_JOINS} WHERE {condition} ORDER BY items.id DESC LIMIT :limit",  # noqa: S608 - constants
-        values,
-    )
-    return map(_item, rows)
-
-
-def _item(row: sqlite3.Row) -> Item:
-    return Item(
-        row["id"], row["key"], row["source"], row["url"], row["title"], row["body"],
-        tuple(row["authors"].split("; ")) if row["authors"] else (), row["published_at"], row["first_seen_at"], bool(row["backlog"]),
-        row["origin"], row["lab"],
-    )  # fmt: skip
+# -- helpers ----------------------------------------------------------------------------------------
 
 
 def _sightings(db: sqlite3.Connection, source: str, items: Sequence[int]) -> dict[int, str]:

@@ -1,8 +1,8 @@
-"""When each host was last asked: politeness that outlives a process.
+"""When each host was last asked, and what its robots.txt says: politeness that outlives a process.
 
 A host's next slot is reserved in a transaction before the request and moved when the answer has come, so two processes on one
-``data/`` never meet. Real time, never ``--now``: servers live in real time. The file is apart from the database because it must
-work while a run holds its lock and for commands that only read.
+``data/`` never meet. A robots.txt counts for a day (RFC 9309 section 2.4). Real time, never ``--now``: servers live in real time.
+The file is apart from the database because it must work while a run holds its lock and for commands that only read.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from tracker.errors import StoreError
 __all__ = ["Pace"]
 
 BUSY_S = 32.0  # a request ends within fetch's deadline of 30 s; whoever dies before `stamp` holds the host for no longer than this
+DAY_S = 86_400.0
+
+_TAKE = "INSERT INTO hosts VALUES (?, ?) ON CONFLICT(host) DO UPDATE SET free_at = excluded.free_at"
 
 
 class Pace:
@@ -45,7 +48,22 @@ class Pace:
         """Note that the request to the host has ended: the next slot begins ``delay_s`` from now."""
         self._free_at[host] = time.monotonic() + delay_s
         with suppress(sqlite3.Error), closing(self._connect()) as db:
-            db.execute("UPDATE hosts SET free_at = ? WHERE host = ?", (time.time() + delay_s, host))
+            db.execute(_TAKE, (host, time.time() + delay_s))
+
+    def recall(self, origin: str) -> bytes | None:
+        """Return the robots.txt that was kept for an origin within a day, or None."""
+        now = time.time()
+        with suppress(sqlite3.Error), closing(self._connect()) as db:
+            row = db.execute("SELECT text FROM robots WHERE origin = ? AND at BETWEEN ? AND ?", (origin, now - DAY_S, now)).fetchone()
+            return bytes(row[0]) if row else None
+        return None
+
+    def keep(self, origin: str, robots: bytes) -> None:
+        """Keep a robots.txt for a day, and forget those of the day before."""
+        now = time.time()
+        with suppress(sqlite3.Error), closing(self._connect()) as db:
+            db.execute("DELETE FROM robots WHERE at NOT BETWEEN ? AND ?", (now - DAY_S, now))
+            db.execute("INSERT OR REPLACE INTO robots VALUES (?, ?, ?)", (origin, now, robots))
 
     def _reserve(self, host: str, delay_s: float) -> float:
         now = time.time()
@@ -53,9 +71,8 @@ class Pace:
             db.execute("BEGIN IMMEDIATE")
             row = db.execute("SELECT free_at FROM hosts WHERE host = ?", (host,)).fetchone()
             # A clock that was set back must not block a host for years: no slot is further away than two busy times.
-            slot = min(max(now, row[0] if row else 0.0), now + 2 * BUSY_S)
-            free = slot + BUSY_S + delay_s
-            db.execute("INSERT INTO hosts VALUES (?, ?) ON CONFLICT(host) DO UPDATE SET free_at = excluded.free_at", (host, free))
+            slot = min(max(now, row[0] if row else 0.0), now + 2 * (BUSY_S + delay_s))
+            db.execute(_TAKE, (host, slot + BUSY_S + delay_s))
             db.execute("COMMIT")
         return max(0.0, slot - now)
 
@@ -71,7 +88,9 @@ class Pace:
     def _look(self) -> None:
         with closing(self._connect()) as db:
             db.execute("CREATE TABLE IF NOT EXISTS hosts(host TEXT PRIMARY KEY, free_at REAL NOT NULL) STRICT")
+            db.execute("CREATE TABLE IF NOT EXISTS robots(origin TEXT PRIMARY KEY, at REAL NOT NULL, text BLOB NOT NULL) STRICT")
             db.execute("SELECT max(host), max(free_at) FROM hosts").fetchone()
+            db.execute("SELECT max(origin), max(at) FROM robots").fetchone()
 
     def _connect(self) -> sqlite3.Connection:
         db = sqlite3.connect(self._path, timeout=30, isolation_level=None)

@@ -8,7 +8,7 @@ import socket
 import sqlite3
 from collections.abc import Mapping
 
-__all__ = ["backlog_of", "finish", "last", "prune", "start", "totals"]
+__all__ = ["backlog_of", "finish", "last", "last_outcomes", "prune", "start", "totals"]
 
 KEEP_POLLS_DAYS = 90  # enough to see a source's habit; 100 sources × 4 a day × 90 = 36,000 rows
 
@@ -30,6 +30,12 @@ def last(db: sqlite3.Connection) -> sqlite3.Row | None:
     """Return the newest run, if there was one."""
     row: sqlite3.Row | None = db.execute("SELECT * FROM runs ORDER BY id DESC LIMIT 1").fetchone()
     return row
+
+
+def last_outcomes(db: sqlite3.Connection) -> list[str]:
+    """Return how each source that was asked last, at one instant, answered."""
+    last = "SELECT at FROM polls WHERE id = (SELECT max(id) FROM polls)"  # by id: a clock may have run ahead
+    return [row[0] for row in db.execute(f"SELECT outcome FROM polls WHERE at = ({last})")]  # noqa: S608 - a constant
 
 
 def prune(db: sqlite3.Connection, before: str) -> None:

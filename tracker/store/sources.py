@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from tracker.types import Lab, Page, Polled, Source, State, Topic
 
-__all__ = ["health", "record", "states", "sync", "sync_registry", "vouch"]
+__all__ = ["coverage", "health", "record", "states", "sync", "sync_registry", "unusual", "vouch"]
 
 
 def sync(db: sqlite3.Connection, sources: Iterable[Source], now: str) -> None:
@@ -67,9 +67,17 @@ def states(db: sqlite3.Connection) -> dict[str, State]:
     return {row["id"]: State(*row[1:]) for row in db.execute(f"SELECT id, {_STATE} FROM sources")}  # noqa: S608 - a constant
 
 
-def vouch(db: sqlite3.Connection, source: str, page: Page) -> None:
-    """Store what vouches for a page (validators, hash, cursor), in the transaction that stores its entries."""
+def vouch(db: sqlite3.Connection, source: str, page: Page, *, walking: bool = False) -> None:
+    """Store what vouches for a page (validators, hash, cursor), in the transaction that stores its entries.
+
+    Of a page before the last, and of one read while ``walking`` back, only the cursor: how far a long walk got.
+    """
     if page.entries is None or page.problem == "truncated":  # a cut body must be asked for again
+        if page.cursor == "":  # what it held is stored: what was known of the document before is not (pollers/known.py)
+            db.execute("UPDATE sources SET cursor = '' WHERE id = ?", (source,))
+        return
+    if walking or not page.last:
+        db.execute("UPDATE sources SET cursor = coalesce(?, cursor) WHERE id = ?", (page.cursor, source))
         return
     db.execute(
         "UPDATE sources SET etag = ?, last_modified = ?, body_hash = ?, cursor = coalesce(?, cursor) WHERE id = ?",
@@ -78,9 +86,14 @@ def vouch(db: sqlite3.Connection, source: str, page: Page) -> None:
 
 
 def record(
-    db: sqlite3.Connection, polled: Polled, *, run: int | None, now: str, status: int | None, next_poll_at: str, moved_to: str | None = None
-) -> None:
-    """Store the outcome of a poll: its row in ``polls``, and the health of the source."""
+    db: sqlite3.Connection, polled: Polled, *, run: int | None, now: str, status: int | None, next_poll_at: str,
+    moved_to: str | None = None, answered: bool = False,
+) -> None:  # fmt: skip
+    """Store the outcome of a poll: its row in ``polls``, and the health of the source.
+
+    Args:
+        answered: a document came, and what could be read of it is stored, whatever is wrong with the rest.
+    """
     db.execute(
         """INSERT INTO polls(run, source, at, seconds, status, outcome, bytes, entries, new, changed, error)
         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
@@ -106,12 +119,42 @@ def record(
         )
     else:
         db.execute(
-            # An answer that was cut short is an answer: what it held is stored, and is not backlog for ever.
+            # An answer that is cut short, or bad in parts, is an answer: what it held is stored, and is not backlog for ever.
             "UPDATE sources SET next_poll_at = ?, fails = fails + 1, last_error = ?, last_ok_at = iif(?, ?, last_ok_at) WHERE id = ?",
-            (next_poll_at, polled.error, polled.outcome == "truncated" and polled.entries > 0, now, polled.source),
+            (next_poll_at, polled.error, answered, now, polled.source),
         )
 
 
 def health(db: sqlite3.Connection) -> list[sqlite3.Row]:
     """Return the view ``source_health`` without retired sources: failing first."""
     return db.execute("SELECT * FROM source_health WHERE health <> 'retired'").fetchall()
+
+
+def coverage(db: sqlite3.Connection) -> list[dict[str, object]]:
+    """Return, for every source that is not retired, what it has brought and what is missing: items, newest, gaps, failed polls."""
+    rows = db.execute(
+        """SELECT id AS source, kind, role, health, items,
+          (SELECT count(*) FROM sightings WHERE sightings.source = source_health.id) AS shown,
+          newest_item / 1000000 AS newest, gaps, quiet_since,
+          (SELECT count(*) FROM polls WHERE polls.source = source_health.id) AS polls,
+          (SELECT count(*) FROM polls WHERE polls.source = source_health.id AND error IS NOT NULL) AS errors, last_error
+        FROM source_health WHERE health <> 'retired' ORDER BY id"""
+    )
+    return [dict(row) | {"newest": _day(row["newest"])} for row in rows]
+
+
+def _day(number: int | None) -> str | None:
+    return f"{number // 10_000:04}-{number // 100 % 100:02}-{number % 100:02}" if number else None
+
+
+def unusual(db: sqlite3.Connection, since: str) -> list[sqlite3.Row]:
+    """Return what answered since an instant, but strangely: the last ``flood`` of a source, and documents that are ``empty`` now."""
+    return db.execute(
+        """SELECT source, title, max(at) AS at, outcome, polls.entries, new FROM polls INDEXED BY polls_at
+        JOIN sources ON sources.id = source
+        WHERE at >= ? AND retired_at IS NULL AND (outcome = 'flood' OR (outcome = 'empty' AND NOT EXISTS (
+          SELECT 1 FROM polls AS later WHERE later.source = polls.source AND later.at > polls.at
+            AND later.outcome NOT IN ('unchanged', 'empty') AND later.error IS NULL)))
+        GROUP BY source, outcome ORDER BY source""",
+        (since,),
+    ).fetchall()

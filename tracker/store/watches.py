@@ -16,6 +16,7 @@ from dataclasses import asdict, fields
 from functools import lru_cache
 
 from tracker.store.items import IDS_PER_DAY
+from tracker.store.stored import ARTICLE, TEXT
 from tracker.store.tags import how
 from tracker.types import Event, Facts, Watch
 
@@ -251,14 +252,14 @@ def _facts(db: sqlite3.Connection, ids: Sequence[int]) -> list[Facts]:
     for row in db.execute(f"SELECT item, links.key FROM {_AMONG.format('links', 'item')} WHERE {papers}", values):  # noqa: S608 - constants
         links.setdefault(row[0], set()).add(row[1])
     rows = db.execute(
-        f"""SELECT items.id, items.key, url, items.title, body, coalesce(published_at, first_seen_at) AS at, published_at, origin,
-          act, act_cue
-        FROM {_AMONG.format("items", "items.id")} JOIN texts ON texts.item = items.id ORDER BY items.id""",  # noqa: S608 - constants
+        f"""SELECT items.id, items.key, items.url, items.title, {TEXT} AS text, published_at,
+          coalesce(published_at, first_seen_at) AS at, origin, act, act_cue
+        FROM {_AMONG.format("items", "items.id")} JOIN texts ON texts.item = items.id {ARTICLE} ORDER BY items.id""",  # noqa: S608 - constants
         values,
     )
     return [
         Facts(
-            row["id"], row["key"], row["url"], row["title"], row["body"], row["at"],
+            row["id"], row["key"], row["url"], row["title"], row["text"], row["at"],
             row["origin"] or "press", row["act"], row["act_cue"] or "",
             labs.get((row["id"], "by"), {}), labs.get((row["id"], "about"), {}), topics.get(row["id"], {}),
             frozenset(links.get(row["id"], ())), row["published_at"] is not None,

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from tracker.clock import iso, parse
+from tracker.complete import silence
 from tracker.store.items import IDS_PER_DAY
 from tracker.urls import safe_url
 from tracker.web import board, queries
@@ -218,7 +219,9 @@ def _health(facts: Facts, now: datetime) -> dict[str, Any]:
         "at_work": began if began and began.age_s < _AT_WORK_S else None,
         "died": began if began and began.age_s >= _AT_WORK_S else None,
         "sources": len(health),
-        "answered": health.count("ok"),
+        "answered": health.count("ok") + health.count("quiet"),
+        "quiet": [silence(row["title"], row["quiet_since"], row["habit_days"], iso(now)) for row in facts["SOURCES"] if row["quiet_since"]],
+        "gaps": sum(row["gaps"] for row in facts["SOURCES"]),
         "failing": health.count("failing"),
     }
 

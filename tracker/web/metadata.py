@@ -56,7 +56,7 @@ _COUNTED_BY = {"items": ("origin", "source", "act"), "item_topics": ("topic", "t
 _FROM = {
     "latest": ("items", "id", "published_at", "url", "origin", "source", "first_seen_at", "backlog"),
     "tagged": ("item_topics", "topic", "tier", "score", "evidence", "model"),
-    "source_health": ("sources", *"id lab kind role last_ok_at last_new_at fails last_error moved_to next_poll_at".split()),
+    "source_health": ("sources", *"id lab kind role last_ok_at last_new_at fails last_error moved_to next_poll_at quiet_since habit_days".split()),
 }
 _OWN = {
     "latest": {
@@ -67,7 +67,8 @@ _OWN = {
     "tagged": {"item": "Its row in items; newest first."},
     "source_health": {
         "title": "Its name for people.",
-        "health": "ok, failing, not asked yet, or retired.",
+        "health": "ok, quiet (silent for far longer than its habit), failing, not asked yet, or retired.",
+        "gaps": "Its open gaps: times that cannot be proved complete.",
         "items": "Items of which it is the best source.",
         "newest_item": "Its newest item.",
     },
@@ -211,8 +212,8 @@ FROM source_health WHERE health = 'failing' ORDER BY last_ok_at""",
     "quiet_sources": {
         "title": "Sources without news",
         "description": "Sources that answer, by how long they have brought nothing new. A quiet mirror may be a broken one.",
-        "sql": """SELECT id, title, role, last_new_at, last_ok_at, newest_item
-FROM source_health WHERE health = 'ok' ORDER BY last_new_at""",
+        "sql": """SELECT id, title, role, health, quiet_since, habit_days, last_new_at, last_ok_at, newest_item
+FROM source_health WHERE health IN ('ok', 'quiet') ORDER BY last_new_at""",
     },
     "busiest_weeks": {
         "title": "Busiest weeks by topic",

@@ -139,5 +139,5 @@ FROM json_each(:items) AS listed CROSS JOIN items ON items.id = listed.value"""
 
 # Not the view's count of items: it would read the whole index of the archive.
 SOURCES = """
-SELECT id, title, kind, role, health, last_ok_at, last_new_at, fails, last_error, moved_to, next_poll_at, newest_item
+SELECT id, title, kind, role, health, last_ok_at, last_new_at, fails, last_error, moved_to, next_poll_at, newest_item, quiet_since, habit_days, gaps
 FROM source_health WHERE health <> 'retired'"""

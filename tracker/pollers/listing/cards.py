@@ -22,7 +22,7 @@ from tracker.pollers.listing.embedded import Post
 from tracker.pollers.listing.links import Element, Links, Pattern, parents, text_of
 from tracker.types import Entry
 
-__all__ = ["cleaned", "entries", "from_data"]
+__all__ = ["cleaned", "entries", "from_data", "speaks"]
 
 CLIMB = 12  # levels a card may reach above its link
 MAX_PARTS = 200  # elements of one card that are looked at
@@ -187,7 +187,7 @@ def _blocks(element: Element) -> list[tuple[Element, str]]:
     blocks, todo, left = [], [element], MAX_PARTS
     while todo and left:
         part, left = todo.pop(), left - 1
-        if not _speaks(part):
+        if not speaks(part):
             todo.extend(reversed(part[:MAX_PARTS]))
             continue
         words, times = text_of(part), [inner for inner in part.iter("time") if inner is not part][:5]
@@ -198,7 +198,7 @@ def _blocks(element: Element) -> list[tuple[Element, str]]:
     return blocks
 
 
-def _speaks(element: Element) -> bool:
+def speaks(element: Element) -> bool:
     """Whether an element has words of its own; signs between its children (``·``) are none."""
     return any(map(str.isalnum, element.text or "")) or any(any(map(str.isalnum, child.tail or "")) for child in element[:MAX_PARTS])
 

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from tracker import urls
 from tracker.errors import InvalidURL
 
-__all__ = ["Element", "Links", "Pattern", "links", "parents", "take_scripts", "text_of", "tree"]
+__all__ = ["Element", "Links", "Pattern", "decoded", "links", "parents", "take_scripts", "text_of", "tree"]
 
 Element = Any  # lxml has no types
 Links = dict[str, tuple[str, list[Element]]]  # canonical URL → the URL as written, the elements
@@ -105,7 +105,7 @@ def tree(body: bytes, charset: str | None) -> Element | None:
     from lxml import etree
 
     parser = etree.HTMLParser(encoding="utf-8", no_network=True, huge_tree=False, remove_comments=True, remove_pis=True, collect_ids=False)
-    text = _LONG_TAG.sub(r"<\1>", _decoded(body, charset).replace("\0", "")).encode("utf-8", "replace")
+    text = _LONG_TAG.sub(r"<\1>", decoded(body, charset).replace("\0", "")).encode("utf-8", "replace")
     try:
         return etree.fromstring(text, parser) if text.strip() else None
     except (etree.LxmlError, ValueError, AssertionError):
@@ -188,7 +188,7 @@ def _canonical(url: str) -> str | None:
         return None
 
 
-def _decoded(body: bytes, charset: str | None) -> str:
+def decoded(body: bytes, charset: str | None) -> str:
     """The page as text: byte order mark, then HTTP, then <meta>, then UTF-8; what does not fit becomes a replacement character."""
     for mark, name in ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")):
         if body.startswith(mark):

@@ -1,0 +1,53 @@
+"""Stored items, whole, as the stages and people read them: the words of the source and, where it gave few, those of the article.
+
+Surprising: an article counts only beside a text that is short. When a mirror later brings the whole text, the item would otherwise say
+everything twice.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+
+from tracker.types import Item
+
+__all__ = ["ARTICLE", "SHORT", "TEXT", "pending", "select_items"]
+
+SHORT = 300  # characters: a title and a line are not the post; what has more needs no article
+READ_CHARS = 8_000  # of an article that tags and questions look at; docs/decisions.md says what more of it costs
+
+# The words of an item, in a query that joins ``texts`` and ``ARTICLE``.
+TEXT = f"iif(length(texts.body) < {SHORT} AND readings.text <> '', trim(texts.body || char(10) || substr(readings.text, 1, {READ_CHARS}), char(10)), texts.body)"  # noqa: E501
+ARTICLE = "LEFT JOIN readings ON readings.item = texts.item AND readings.what = 'article'"
+
+_COLUMNS = f"""items.id, items.key, items.source, items.url, items.title, {TEXT} AS text, items.authors, items.published_at,
+  items.first_seen_at, items.backlog, sources.origin, sources.lab"""
+_JOINS = f"JOIN texts ON texts.item = items.id {ARTICLE} JOIN sources ON sources.id = items.source"
+
+
+def pending(db: sqlite3.Connection, stage: str, limit: int, after: int = 0) -> list[Item]:
+    """Return the next items that wait for a stage, oldest id first, beyond the id ``after``."""
+    rows = db.execute(
+        # CROSS JOIN: the queue is read first, whatever the statistics say; its size, not the archive's, is the cost
+        f"""SELECT {_COLUMNS} FROM pending CROSS JOIN items ON items.id = pending.item {_JOINS}
+        WHERE pending.stage = ? AND pending.item > ? ORDER BY pending.item LIMIT ?""",  # noqa: S608 - constants
+        (stage, after, limit),
+    )
+    return [_item(row) for row in rows]
+
+
+def select_items(db: sqlite3.Connection, condition: str, values: dict[str, object]) -> Iterator[Item]:
+    """Yield the items that fulfil an SQL condition of ours (never of a user), newest first, at most ``:limit``."""
+    rows = db.execute(
+        f"SELECT {_COLUMNS} FROM items {_JOINS} WHERE {condition} ORDER BY items.id DESC LIMIT :limit",  # noqa: S608 - constants
+        values,
+    )
+    return map(_item, rows)
+
+
+def _item(row: sqlite3.Row) -> Item:
+    return Item(
+        row["id"], row["key"], row["source"], row["url"], row["title"], row["text"],
+        tuple(row["authors"].split("; ")) if row["authors"] else (), row["published_at"], row["first_seen_at"], bool(row["backlog"]),
+        row["origin"], row["lab"],
+    )  # fmt: skip

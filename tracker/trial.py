@@ -1,0 +1,130 @@
+"""Trial: ask one source now, store nothing, and say what was understood of its answer and why not.
+
+in   a source and a fetcher; out  its first page or its error, and hints: what the answer looks like, where a page says its feed is, which
+links a page has that do not fit
+knows no database. Surprising: hints are read from the answer with bounded regular expressions, never parsed: it may be hostile, and the
+parse worker answers only with entries.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from urllib.parse import urljoin, urlsplit
+
+from tracker.errors import SourceError
+from tracker.poll import Fetcher, ask, since
+from tracker.pollers.worker import ParseWorker
+from tracker.text import one_line
+from tracker.types import Page, Request, Response, Source, State
+from tracker.urls import safe_url
+
+__all__ = ["Trial", "trial"]
+
+MAX_LOOKED = 1_000_000  # bytes of an answer in which hints are looked for
+MAX_HINTS = 5
+
+_LINK_TAG = re.compile(rb"<link\b[^>]{1,1000}>", re.IGNORECASE)
+_HREF = re.compile(rb"""\bhref\s{0,5}=\s{0,5}["']?([^"'\s>]{1,500})""", re.IGNORECASE)
+_ANCHOR = re.compile(rb"""<a\b[^>]{0,500}?\bhref\s{0,5}=\s{0,5}["']?([^"'\s>]{1,500})""", re.IGNORECASE)
+_FEED_TYPE = re.compile(rb"application/(?:rss\+xml|atom\+xml|feed\+json)", re.IGNORECASE)
+_TITLE = re.compile(rb"<title[^>]{0,200}>([^<]{1,300})", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What a source answers now: its first page, or why there is none. ``hints`` are sentences on what came instead."""
+
+    source: Source
+    page: Page | None = None
+    error: SourceError | None = None
+    hints: tuple[str, ...] = field(default_factory=tuple)
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the facts for ``--json``."""
+        entries = self.page.entries or () if self.page else ()
+        return {
+            "source": self.source.id,
+            "error": str(self.error) if self.error else self.page.problem if self.page else None,
+            "moved_to": self.page.moved_to if self.page else None,
+            "hints": list(self.hints),
+            "entries": [
+                {"title": e.title, "url": e.url, "published_at": e.published_at, "published_raw": e.published_raw} for e in entries
+            ],
+        }
+
+
+def trial(source: Source, fetcher: Fetcher, now: datetime) -> Trial:
+    """Ask one source for its first page, without validators, and return what was understood."""
+    heard = _Heard(fetcher)
+    with ParseWorker() as worker:
+        arrived = next(ask(source, State(since=since(source, now)), heard, worker))
+    return Trial(source, arrived.page, arrived.error, tuple(_hints(source, arrived.page, arrived.error, heard.first)))
+
+
+class _Heard:
+    """A fetcher that keeps the first answer."""
+
+    def __init__(self, fetcher: Fetcher) -> None:
+        self._fetcher = fetcher
+        self.first: Response | None = None
+
+    def get(self, request: Request) -> Response:
+        response = self._fetcher.get(request)
+        self.first = self.first or response
+        return response
+
+
+def _hints(source: Source, page: Page | None, error: SourceError | None, response: Response | None) -> Iterator[str]:
+    if source.kind == "page":
+        yield "robots.txt does not allow it" if error and error.name == "disallowed" else "robots.txt was asked first, and obeyed"
+    if response is None:
+        return
+    if error:
+        yield from _looks(response)
+    body = response.body[:MAX_LOOKED]
+    for feed in list(dict.fromkeys(_feeds(body, response.url)))[:MAX_HINTS]:
+        if feed != source.url:
+            yield f"the page says that it has a feed: {feed}"
+    if source.kind == "page":
+        yield from _others(source, page, body, response.url)
+
+
+def _looks(response: Response) -> Iterator[str]:
+    said = one_line(response.headers.get("content-type", "nothing"), 80)
+    title = _TITLE.search(response.body[:MAX_LOOKED])
+    named = f', titled "{one_line(title[1].decode("utf-8", "replace"), 80)}"' if title else ""
+    yield f"HTTP {response.status}, {len(response.body):,} bytes, content type: {said}{named}"
+
+
+def _feeds(body: bytes, base: str) -> Iterator[str]:
+    """The feeds that a page announces: <link rel="alternate" type="application/rss+xml" href=…>."""
+    for tag in _LINK_TAG.findall(body):
+        if _FEED_TYPE.search(tag) and b"alternate" in tag.lower() and (href := _HREF.search(tag)) and (url := _absolute(href[1], base)):
+            yield url
+
+
+def _others(source: Source, page: Page | None, body: bytes, base: str) -> Iterator[str]:
+    """The links of a page that are none of its articles, by the beginning of their paths: what ``links`` could say instead."""
+    listed = {entry.url for entry in (page.entries or ())} if page else set()
+    host = urlsplit(base).hostname
+    counted: Counter[str] = Counter()
+    for url in dict.fromkeys(filter(None, (_absolute(href, base) for href in _ANCHOR.findall(body)))):
+        parts = urlsplit(url)
+        if url not in listed and parts.hostname == host and parts.path.strip("/"):
+            first, _, rest = parts.path.lstrip("/").partition("/")
+            counted[f"/{first}/" if rest else f"/{first}"] += 1
+    if counted:
+        named = ", ".join(f"{path} ({count})" for path, count in counted.most_common(MAX_HINTS))
+        wanted = source.options.get("links", "")
+        yield f'links seen that are no articles by links = "{wanted}": {named}'
+
+
+def _absolute(href: bytes, base: str) -> str | None:
+    try:
+        return safe_url(urljoin(base, href.decode("utf-8", "replace").replace("&amp;", "&")))
+    except ValueError:
+        return None
