@@ -16,7 +16,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 
-__all__ = ["instant"]
+__all__ = ["MAX_DATE", "instant"]
 
 MAX_DATE = 100  # characters; the longest real one, of JavaScript, has 70
 _NEW_CENTURY = 50  # two-digit years: 49 is 2049, 50 is 1950 (RFC 5322, section 4.3)
@@ -57,19 +57,19 @@ _ZONES: Mapping[str, int] = {
 }  # fmt: skip
 
 _WORD = r"[^\W\d_]{2,20}"
-_WEEKDAY = re.compile(rf"{_WORD}\.?(?:\s?,\s?|\s)(?=.*\d)")
+_WEEKDAY = re.compile(rf"{_WORD}(?:-{_WORD})?\.?(?:\s?,\s?|\s)(?=.*\d)")
 _DAY, _MONTH = r"(?P<day>\d\d?)(?:\.|º|st|nd|rd|th|er)?", rf"(?P<month>{_WORD})[.,]?"
-_YEAR = r"(?P<year>\d{4}(?!\d))"
+_YEAR = r"(?P<year>[1-9]\d{3}(?!\d))"
 _DATES = tuple(
     re.compile(form)
     for form in (
         rf"{_YEAR}(?P<sep>[-/])(?P<number>\d\d?)(?P=sep)(?P<day>\d\d?)(?!\d)",
-        r"(?P<year>\d{4})(?P<number>\d\d)(?P<day>\d\d)(?!\d)",
+        r"(?P<year>[1-9]\d{3})(?P<number>\d\d)(?P<day>\d\d)(?!\d)",
         rf"{_YEAR}-(?P<ordinal>\d{{3}})(?!\d)",
         rf"{_YEAR}-W(?P<week>\d\d)-(?P<weekday>[1-7])(?!\d)",
-        r"(?P<year>\d{4})W(?P<week>\d\d)(?P<weekday>[1-7])(?!\d)",
+        r"(?P<year>[1-9]\d{3})W(?P<week>\d\d)(?P<weekday>[1-7])(?!\d)",
         rf"{_YEAR}\s?[.年년]\s?(?P<number>\d\d?)\s?[.月월]\s?(?P<day>\d\d?)(?!\d)\s?[.日일]?",
-        rf"{_DAY}(?:\s|-|\sde\s|\sof\s){_MONTH}(?:\s|-|\sde\s|\sdel\s)(?P<year>\d{{4}}|\d\d)(?!\d)",
+        rf"{_DAY}(?:\s|-|\sde\s|\sof\s){_MONTH}(?:\s|-|\sde\s|\sdel\s)(?P<year>[1-9]\d{{3}}|\d\d)(?!\d)",
         rf"{_MONTH}\s{_DAY}(?:,\s?|\s)(?:(?P<clock>\d\d:\d\d:\d\d)\s(?:(?P<name>[A-Z]{{2,4}})\s)?)?{_YEAR}",
     )
 )

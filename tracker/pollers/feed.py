@@ -10,16 +10,14 @@ from __future__ import annotations
 
 import io
 import re
-from calendar import timegm
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urljoin
 
 from tracker import text, urls
 from tracker.errors import ParseError
-from tracker.pollers import Get, Parse, Parsed, fingerprint, jsonfeed, known, letters, page_of, sections
+from tracker.pollers import Get, Parse, Parsed, dates, fingerprint, jsonfeed, known, letters, page_of, sections
 from tracker.pollers.cleaning import MAX_ENTRIES, clean
 from tracker.pollers.skip import skipped, wrong_skip
 from tracker.types import Entry, Page, Request, Source, State
@@ -204,17 +202,9 @@ def _authors(raw: Mapping[str, Any], paper: bool) -> tuple[str, ...]:
 
 
 def _date(raw: Mapping[str, Any]) -> tuple[str | None, str | None]:
-    """(UTC instant or None, what was written). A date feedparser cannot read stays readable as written."""
+    """(UTC instant or None, what was written). A date that cannot be read stays readable as written; feedparser's reading is not asked."""
     for key in ("published", "updated", "created"):
-        written = raw.get(key)
-        if not written:
-            continue
-        shown = text.one_line(str(written), 100)
-        if re.match(r"\d{5}", shown):  # a year beyond 9999, seconds since 1970: feedparser takes the first digits for a date
-            return None, shown
-        try:
-            moment = datetime.fromtimestamp(timegm(raw[f"{key}_parsed"]), UTC)
-        except (TypeError, ValueError, OverflowError, OSError, KeyError):
-            return None, shown
-        return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment.year >= 1000 else None, shown
+        if written := raw.get(key):
+            shown = text.one_line(str(written), dates.MAX_DATE)
+            return dates.instant(shown), shown
     return None, None

@@ -13,8 +13,6 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from tracker.errors import ParseError
@@ -98,8 +96,8 @@ def _entry(item: Mapping[str, Any], url: str) -> Mapping[str, Any]:
         "summary": html.escape(_word(item, "summary")),
         "content": [{"value": content + via, "base": url}],
         "authors": [{"name": name} for name in names if name],
-        **_date("published", _word(item, "date_published")),
-        **_date("updated", _word(item, "date_modified")),
+        "published": _word(item, "date_published"),
+        "updated": _word(item, "date_modified"),
     }
 
 
@@ -112,19 +110,3 @@ def _authors(item: Mapping[str, Any]) -> list[Any]:
     """``authors`` of 1.1, ``author`` of 1.0."""
     authors = item.get("authors")
     return authors if isinstance(authors, list) else [item.get("author")]
-
-
-def _date(name: str, written: str) -> dict[str, Any]:
-    if not written:
-        return {}
-    try:
-        moment = datetime.fromisoformat(written.strip())
-    except ValueError:
-        try:
-            moment = parsedate_to_datetime(written[:100])
-        except (ValueError, TypeError, IndexError, OverflowError):
-            return {name: written}
-    try:
-        return {name: written, f"{name}_parsed": (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).utctimetuple()}
-    except OverflowError:
-        return {name: written}
