@@ -429,10 +429,11 @@ def _demo(options: Options) -> None:
 
 
 def _no_answer(polls: Sequence[Polled]) -> str:
-    why = "there seems to be no network"
-    if sum(poll.outcome in ("not_a_feed", "layout_changed") for poll in polls) > max(2, len(polls) // 2):
-        why = "it seems that a login page of this network answers in their place; open any site in a browser and log in"
-    return f"None of {len(polls)} sources answered: {why}. Nothing is lost, the next run asks again"
+    from tracker import complete
+
+    if complete.captive(poll.outcome for poll in polls):
+        return f"None of {len(polls)} sources answered. {complete.CAPTIVE}"
+    return f"None of {len(polls)} sources answered: there seems to be no network. Nothing is lost, the next run asks again"
 
 
 def _since(options: Options, text: str) -> datetime:

@@ -15,7 +15,7 @@ from itertools import pairwise
 from math import ceil
 from urllib.parse import urlsplit
 
-from tracker.clock import parse
+from tracker.clock import iso, parse
 from tracker.types import Gap, Source
 
 __all__ = [
@@ -27,6 +27,7 @@ WINDOWS = ("feed", "page")  # their document lists the newest; what falls off it
 WALK_BACK = ("arxiv", "hf_papers", "hn")  # can be asked for any day of the past; so can a sitemap, which lists everything
 # A mailing a weekday, each in place of the last: no two have an entry in common, and at the week-end there is none.
 MAILINGS = ("rss.arxiv.org",)
+MAILED_AT = timedelta(hours=4)  # after midnight UTC: who looks before sees the mailing of the day before
 
 NO_ANSWER = timedelta(days=2)  # a source of daily news may have moved on then
 SLOW = 14  # days: a source that brings something once a month has not moved on after two days, but after this nobody knows
@@ -42,7 +43,8 @@ MIRRORED, MIRROR_SILENT = 0.8, 7  # what share of another source a mirror must h
 
 _LOGIN = frozenset({"not_a_feed", "layout_changed", "challenge"})  # how a login page in place of the answer is read
 _LOGIN_SOURCES = 5
-CAPTIVE = "Every source answered with a web page: this network wants a login (captive portal). Open any page in a browser, then run again."
+_ANSWERS = frozenset({"new", "nothing new", "unchanged", "empty", "flood", "read back"})
+CAPTIVE = "A web page answers in the place of the sources: this network wants a login (captive portal). Open any page in a browser, then run again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ def gap(
     if ok_at is None:
         return None  # nothing was known, so nothing can be missed
     if error is None or (shown and shown.entries and error != "layout_changed"):  # what is bad in parts has answered
-        span = _rolled(source, newest_at, shown, now) if newest_at and shown else None
+        span = _rolled(source, newest_at, shown, now, ok_at) if newest_at and shown else None
         return Gap(source.id, *span, "window rolled", now) if span else None
     if error == "layout_changed":
         return Gap(source.id, ok_at, now, "count dropped", now)
@@ -94,13 +96,16 @@ def gap(
     return Gap(source.id, ok_at, now, "no answer", now) if parse(now) - parse(ok_at) > patience else None
 
 
-def _rolled(source: Source, newest_at: str, shown: Shown, now: str) -> tuple[str, str] | None:
+def _rolled(source: Source, newest_at: str, shown: Shown, now: str, ok_at: str) -> tuple[str, str] | None:
     """The span between the newest thing known and the oldest one shown, when nothing connects them."""
     if source.kind not in WINDOWS or shown.again or not shown.entries:
         return None
     oldest = shown.oldest or now
-    if oldest <= newest_at or (_is_mailing(source) and not _weekday_between(newest_at, oldest)):
+    if oldest <= newest_at:
         return None  # it reaches back to what we knew, even if it no longer lists that
+    # A weekday on which the mailing was looked at and brought nothing was a holiday.
+    if _is_mailing(source) and not _weekday_between(max(newest_at, iso(parse(ok_at) - MAILED_AT)), oldest):
+        return None
     return newest_at, oldest
 
 
@@ -251,6 +256,10 @@ def _days(number: int) -> str:
 
 
 def captive(outcomes: Iterable[str]) -> bool:
-    """Whether all sources that were asked, and at least five, answered with something that is none of theirs."""
+    """Whether no source gave anything, and more than half of them, at least five, answered with a web page that is none of theirs.
+
+    Not all: a login page cannot stand in for https (``tls``), and where it does not try, there is no answer (``connection``).
+    """
     listed = list(outcomes)
-    return len(listed) >= _LOGIN_SOURCES and _LOGIN.issuperset(listed)
+    foreign = sum(outcome in _LOGIN for outcome in listed)
+    return foreign >= _LOGIN_SOURCES and foreign > len(listed) / 2 and _ANSWERS.isdisjoint(listed)

@@ -210,15 +210,16 @@ class _Tally:
             listed=page.listed or frozenset(),
             is_flood=self._is_flood,
         )
-        if page.listed is not None and (saved.merged or any(map(self._is_ahead, page.entries))):
+        if page.listed is not None and (saved.merged or self._any_ahead(page.entries)):
             page = replace(page, cursor="")  # what becomes of these is not settled: next time everything is read
         self.entries += len(entries) + page.known
         self.new, self.changed, self.again = self.new + saved.new, self.changed + saved.changed, self.again + saved.again
         if page.last or page.cursor:  # on a page before the last, how far a long walk got
             sources.vouch(self._db, self.source.id, page, walking=self.walk is not None)
 
-    def _is_ahead(self, entry: Entry) -> bool:
-        return bool(entry.published_at and entry.published_at > iso(self.now + _CLOCK_SKEW))
+    def _any_ahead(self, entries: Iterable[Entry]) -> bool:
+        present = iso(self.now + _CLOCK_SKEW)
+        return any(entry.published_at and entry.published_at > present for entry in entries)
 
     def _is_flood(self, saved: Saved) -> bool:
         shown = complete.Shown(tuple(self.dates), saved.new, self.again + saved.again)

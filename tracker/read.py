@@ -110,7 +110,11 @@ class _Arrived:
 
 def read(db: sqlite3.Connection, config: Config, fetcher: Fetcher, *, now: datetime) -> Iterator[Reading]:
     """Read the articles that are due, as many as the day has room for; yield a result each. Nothing is asked or written when none is."""
-    due = readings.waiting(db, iso(now + SLACK), iso(now + FURTHEST)) if config.read_per_day else []
+    due = readings.waiting(db, iso(now + SLACK), iso(now + FURTHEST))
+    if due and not config.read_per_day:  # switched off: nothing waits, and nothing will be made up for
+        with transaction(db):
+            readings.forget(db)
+        return
     room = config.read_per_day - readings.asked_since(db, iso(now - timedelta(days=1) + SLACK)) if due else 0
     if room <= 0:
         return

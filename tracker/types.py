@@ -167,7 +167,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Polled:
-    """The result of one poll. ``outcome`` is ``new``, ``nothing new``, ``unchanged`` or the name of an error."""
+    """The result of one poll. ``outcome`` is ``new``, ``nothing new``, ``unchanged``, ``empty``, ``flood``, ``read back`` or an error's name."""
 
     source: str
     outcome: str

@@ -168,7 +168,7 @@ def test_F25_a_login_page_in_the_place_of_everything_is_told_once(tmp_path: Path
         )
         result = tracker(tmp_path, "run")
         assert result.exit_code == 1
-        told = "None of 6 sources answered: it seems that a login page of this network answers in their place"
+        told = "None of 6 sources answered. A web page answers in the place of the sources: this network wants a login"
         assert result.output.count(told) == 1
         for number in range(6):
             web.serves(f"/{number}", GOOD)

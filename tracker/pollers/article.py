@@ -27,12 +27,13 @@ from tracker.types import Entry, Source
 __all__ = ["EMPTY", "LOGIN", "MAX_LINKS", "NO_PAGE", "read"]
 
 NO_PAGE, EMPTY, LOGIN = "no page", "empty", "http_401"
-MAX_BODY = 5_000_000  # bytes of a page that are parsed; the posts of labs have 30 kB to 2 MB
+MAX_BODY = 3_000_000  # bytes of a page that are parsed; posts have 30 kB to 2 MB, a million empty paragraphs take 8 s
 MAX_LINKS = 100  # outbound keys kept; whoever links to more is a list
 MAX_NODES = 50_000  # values looked at in the data of a page
 MIN_TEXT = 60  # characters; less is a label, not a post
 SHORT = 300  # characters; with less beside a password field, the page is a login
-TOP = 6  # lines at the beginning among which a day, the title and the reading time stand
+TOP = 8  # lines at the beginning among which a day, the title, the author and the like stand
+LABEL = 40  # characters; a shorter line above the first paragraph is a label: "Announcements", "3 min read", "Share this post"
 
 _MARKUP = re.compile(rb"<(?:!doctype\s+html|html|head|body|main|article|div|p)[\s>]", re.IGNORECASE)
 _TYPES = re.compile(r"(?:Article|BlogPosting|Report)$")  # of schema.org
@@ -44,7 +45,7 @@ _TITLE = "og:title twitter:title citation_title dc.title"
 _AUTHOR = "author article:author citation_author parsely-author dc.creator"
 _DESCRIPTION = "og:description description twitter:description"
 _BEHIND = re.compile(r"\s+(?:[|·•–—\\]|-|::)\s+(?P<site>[^|·•–—\\]{1,40})$")  # "A title | Site"
-_READING_TIME = re.compile(r"\d{1,3}[\s-]?min(?:ute)?s?\b.{0,12}", re.IGNORECASE)
+_SENTENCE_END = (".", "!", "?", ":", "…", "。")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,8 @@ def read(body: bytes, source: Source, url: str, charset: str | None) -> Parsed:
     Raises:
         ParseError: ``challenge``: the page wants a browser.
     """
-    root = links.tree(body[:MAX_BODY], charset) if _MARKUP.search(body[:MAX_BODY]) else None
+    body = body[:MAX_BODY]
+    root = links.tree(body, charset) if _MARKUP.search(body.replace(b"\0", b"")) else None  # UTF-16 has zeros between
     if root is None:
         return Parsed((), problem=NO_PAGE)
     said = _said(root, links.take_scripts(root), url)
@@ -95,8 +97,7 @@ def read(body: bytes, source: Source, url: str, charset: str | None) -> Parsed:
 
 def _said(root: links.Element, scripts: Iterable[tuple[str, str]], url: str) -> _Said:
     meta = _meta(root)
-    heading = text.one_line(links.text_of(next(root.iter("h1"), root))) if next(root.iter("h1"), None) is not None else ""
-    shown = text.one_line(links.text_of(next(root.iter("title")))) if next(root.iter("title"), None) is not None else ""
+    heading, shown = (next((text.one_line(links.text_of(element)) for element in root.iter(tag)), "") for tag in ("h1", "title"))
     data = _article_of(scripts, _first(meta, _TITLE) or heading or shown)
     title = _bare_title(_first(meta, _TITLE) or _string(data.get("headline")) or heading or shown, heading, meta, url)
     authors = [name for name in [*_names(data.get("author")), *_all(meta, _AUTHOR)] if "://" not in name]
@@ -186,12 +187,12 @@ def _names(value: object) -> list[str]:
 
 
 def _without_head(lines: list[str], title: str) -> tuple[list[str], str | None]:
-    """The lines without title, day and reading time at their top; and that day."""
-    day, kept = None, []
-    for line in lines[:TOP]:
-        found = days.whole(line)
-        day = day or found
-        if not found and text.fold(line) != text.fold(title) and not (_READING_TIME.match(line) and len(line) < 20):
+    """The lines without title, day and labels above the first paragraph; and that day."""
+    day, kept = next(filter(None, map(days.whole, lines[:TOP])), None), []
+    opening = next((at for at, line in enumerate(lines[:TOP]) if len(line) >= prose.LONG and text.fold(line) != text.fold(title)), 0)
+    for at, line in enumerate(lines[:TOP]):
+        label = at < opening and len(line) < LABEL and not line.endswith(_SENTENCE_END)
+        if not label and not days.whole(line) and text.fold(line) != text.fold(title):
             kept.append(line)
     return [*kept, *lines[TOP:]], day
 

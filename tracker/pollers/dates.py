@@ -23,28 +23,36 @@ _NEW_CENTURY = 50  # two-digit years: 49 is 2049, 50 is 1950 (RFC 5322, section 
 _FURTHEST = 14  # hours from Greenwich, of Kiribati
 
 # January to December, words of one month separated by "/". A word that means another month elsewhere counts nowhere: "listopad" is
-# October in Zagreb and November in Warsaw. As ``_bare`` writes them: no accents, no dots, lower case.
+# October in Zagreb and November in Warsaw. As ``_bare`` writes them: no accents, no dots, lower case; "-" where a row adds nothing to the one above.
 _LANGUAGES = (
-    "jan/january feb/february mar/march apr/april may jun/june jul/july aug/august sep/sept/september oct/october nov/november dec/december",
+    "jan feb mar apr may jun jul aug sep oct nov dec",
+    "january february march april - june july august sept/september october november december",
     "janv/janvier fevr/fev/fevrier mars avr/avril mai juin juil/juillet aout sept/septembre octobre novembre decembre",
     "januar/janner/jan februar/feb marz/mrz april mai juni juli august september okt/oktober november dez/dezember",
-    "ene/enero feb/febrero mar/marzo abr/abril may/mayo jun/junio jul/julio ago/agosto sep/septiembre/setiembre oct/octubre noviembre dic/diciembre",
-    "gen/gennaio feb/febbraio mar/marzo aprile mag/maggio giu/giugno lug/luglio ago/agosto set/settembre ott/ottobre nov/novembre dic/dicembre",
-    "jan/janeiro fev/fevereiro mar/marco abr/abril mai/maio jun/junho jul/julho ago/agosto set/setembro out/outubro nov/novembro dez/dezembro",
+    "ene feb mar abr may jun jul ago sep oct noviembre dic",
+    "enero febrero marzo abril mayo junio julio agosto septiembre/setiembre octubre - diciembre",
+    "gen feb mar aprile mag giu lug ago set ott nov dic",
+    "gennaio febbraio marzo - maggio giugno luglio agosto settembre ottobre novembre dicembre",
+    "jan fev mar abr mai jun jul ago set out nov dez",
+    "janeiro fevereiro marco abril maio junho julho agosto setembro outubro novembro dezembro",
     "jan/januari feb/februari mrt/maart apr/april mei juni juli aug/augustus sep/september okt/oktober nov/november dec/december",
     "jan/januari feb/februari mars april maj juni juli aug/augusti sep/september okt/oktober nov/november dec/december",
     "jan/januar feb/februar mar/marts apr/april maj jun/juni jul/juli aug/august sep/september okt/oktober nov/november dec/december",
     "januar feb/februar mars april mai juni juli august september okt/oktober november des/desember",
     "tammikuuta helmikuuta maaliskuuta huhtikuuta toukokuuta kesakuuta heinakuuta elokuuta syyskuuta lokakuuta marraskuuta joulukuuta",
-    "sty/stycznia lut/lutego mar/marca kwi/kwietnia maj/maja cze/czerwca lip/lipca sie/sierpnia wrz/wrzesnia paz/pazdziernika lis/listopada gru/grudnia",
+    "sty lut mar kwi maj cze lip sie wrz paz lis gru",
+    "stycznia lutego marca kwietnia maja czerwca lipca sierpnia wrzesnia pazdziernika listopada grudnia",
     "ledna unora brezna dubna kvetna cervna cervence srpna zari rijna listopadu prosince",
     "sijecnja veljace ozujka travnja svibnja lip/lipnja srpnja kolovoza rujna lis/listopada studenoga prosinca",
     "oca/ocak sub/subat mart nis/nisan mayıs/mayis haz/haziran tem/temmuz agu/agustos eyl/eylul eki/ekim kas/kasım/kasim ara/aralık/aralik",
     "ianuarie februarie martie aprilie mai iunie iulie august septembrie octombrie noiembrie decembrie",
     "januar februar marcius aprilis majus junius julius augusztus szeptember oktober november december",
-    "янв/января фев/февр/февраля мар/марта апр/апреля мая/май июн/июня июл/июля авг/августа сен/сент/сентября окт/октября ноя/нояб/ноября дек/декабря",
-    "січ/січня лют/лютого бер/березня кві/квітня тра/травня чер/червня лип/липня сер/серпня вер/вересня жов/жовтня лис/листопада гру/грудня",
-    "ιαν/ιανουαριου φεβ/φεβρουαριου μαρ/μαρτιου απρ/απριλιου μαι/μαιου ιουν/ιουνιου ιουλ/ιουλιου αυγ/αυγουστου σεπ/σεπτεμβριου οκτ/οκτωβριου νοε/νοεμβριου δεκ/δεκεμβριου",
+    "янв фев мар апр мая июн июл авг сен окт ноя дек",
+    "января февр/февраля марта апреля май июня июля августа сент/сентября октября нояб/ноября декабря",
+    "січ лют бер кві тра чер лип сер вер жов лис гру",
+    "січня лютого березня квітня травня червня липня серпня вересня жовтня листопада грудня",
+    "ιαν φεβ μαρ απρ μαι ιουν ιουλ αυγ σεπ οκτ νοε δεκ",
+    "ιανουαριου φεβρουαριου μαρτιου απριλιου μαιου ιουνιου ιουλιου αυγουστου σεπτεμβριου οκτωβριου νοεμβριου δεκεμβριου",
 )  # fmt: skip
 
 # Minutes east of Greenwich. A name with two meanings is not here (IST, in India, Ireland and Israel), nor are the letters of RFC 822,

@@ -17,7 +17,7 @@ from urllib.parse import urljoin
 
 from tracker import text, urls
 from tracker.errors import ParseError
-from tracker.pollers import Get, Parse, Parsed, dates, fingerprint, jsonfeed, known, letters, page_of, sections
+from tracker.pollers import Get, Parse, Parsed, dates, fingerprint, jsonfeed, known, letters, page_of, quick, sections
 from tracker.pollers.cleaning import MAX_ENTRIES, clean
 from tracker.pollers.skip import skipped, wrong_skip
 from tracker.types import Entry, Page, Request, Source, State
@@ -87,13 +87,11 @@ def _listed(body: bytes, url: str, charset: str | None) -> tuple[Sequence[Mappin
         listed = jsonfeed.items(letters.decoded(body, charset).lstrip("\ufeff"), url)
         many = "too_many_items" if len(listed.raw) > MAX_ENTRIES else None
         return _newest(listed.raw), "truncated" if listed.cut else many, listed.bad
-    import feedparser
-
     cleaned = clean(body, charset)
     if not cleaned.body:
         raise ParseError("not_a_feed", f"{url} answered with {_looks_like(body)}, not with a feed")
     try:
-        feed = feedparser.parse(
+        feed = quick.feedparser().parse(
             io.BytesIO(cleaned.body),  # never bare bytes: feedparser would open a file of that name
             response_headers={"content-location": url, "content-type": "application/xml; charset=utf-8"},
             sanitize_html=False,

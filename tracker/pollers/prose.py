@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from tracker import text
 from tracker.pollers.listing.links import Element
 
-__all__ = ["lines", "strip", "trunk"]
+__all__ = ["LONG", "lines", "strip", "trunk"]
 
 MAX_SHARE = 0.5  # of all words; what holds more is the page, not a part of its frame
 MOST = 0.7  # of the words in an element; a child that holds them takes its place
@@ -86,10 +86,10 @@ def lines(element: Element, limit: int = text.MAX_TEXT) -> list[str]:
         block.text, block.tail = f"\n{block.text or ''}", f"\n{block.tail or ''}"
     found, size = [], 0
     for line in _folded(element):
-        if size + len(line) > limit:
-            break
-        found.append(line)
+        found.append(line[: limit - size])
         size += len(line) + 1
+        if size >= limit:
+            break
     while found and len(found[-1]) < LONG and _TAIL.match(found[-1]):
         found.pop()
     return found

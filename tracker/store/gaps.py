@@ -166,9 +166,11 @@ def save(
     is_flood: Callable[[Saved], bool],
 ) -> tuple[Saved, bool]:
     """Store the entries of a page (``items.save``); if that turns out to be a flood, store them as backlog. Says which it was."""
+    if first:  # a savepoint writes every page twice more
+        return items.save(db, source, entries, now=now, first=True, old_before=old_before, listed=listed), False
     db.execute("SAVEPOINT entries")
     saved = items.save(db, source, entries, now=now, first=first, old_before=old_before, listed=listed)
-    flood = not first and is_flood(saved)
+    flood = is_flood(saved)
     if flood:  # ids name the day: what is backlog must get other ids, so it is stored anew
         db.execute("ROLLBACK TO entries")
         saved = items.save(db, source, entries, now=now, first=True, old_before=None)

@@ -3,8 +3,8 @@
 in   parsed entries of one page of one source
 out  rows in items, item_keys, texts, sightings, links, revisions, pending
 The identity steps, first hit wins: own arXiv id or DOI → canonical URL → (source, guid) → (source, folded title, published day).
-Surprising: an entry whose hash is known writes nothing at all, so a quiet day costs reads only; and within one document a guid or a
-URL that several entries share identifies none of them.
+Surprising: an entry whose hash is known writes nothing at all, so a quiet day costs reads only; within one document a guid or a URL
+that several entries share identifies none of them; and which of several sources came first decides nothing (``_Ranks``).
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ __all__ = ["IDS_PER_DAY", "Mixed", "Saved", "entry_hash", "pending", "save", "se
 IDS_PER_DAY = 1_000_000
 # A feed whose entries contain "x minutes ago" changes on every poll; after this many content-only changes we stop rewriting the item.
 MAX_REVISIONS = 24
+MAX_KEYS, MAX_LINKS = 50, 500  # of one item: a source that gives it a new URL or new links on each poll must not fill the disk
 _PLACE = "#:~:"  # a text fragment points to words on a page (pollers/sections.py): it never is the page
 _T = TypeVar("_T")
 _CHUNK = 400  # bound variables a query; SQLite's limit is 32,766, older builds have 999
@@ -164,8 +165,14 @@ def _one_per_key(candidates: list[_Candidate]) -> list[_Candidate]:
 
 def _page(entry: Entry) -> tuple[str, str] | None:
     """What two listings of one page have in common: the address with its fragment, and the title."""
+    whole = _whole(entry.url) if entry.url else None
+    return (whole, fold(entry.title)) if whole else None
+
+
+def _whole(url: str) -> str | None:
+    """The key of a place on a page; None where the fragment makes the address too long to be one."""
     try:
-        return (canonical_url(entry.url, keep_fragment=True), fold(entry.title)) if entry.url else None
+        return f"url:{canonical_url(url, keep_fragment=True)}"
     except InvalidURL:
         return None
 
@@ -174,7 +181,7 @@ def _keys(entry: Entry, source: str, guid: str | None, urls: Counter[str]) -> tu
     keys = [entry.own_key] if entry.own_key else []
     url = link_key(entry.url) if entry.url else None
     if entry.url and url and url.startswith("url:"):
-        whole = f"url:{canonical_url(entry.url, keep_fragment=True)}"
+        whole = _whole(entry.url) or url
         if _PLACE in entry.url:  # a story of an issue, which is an entry of its own
             keys.append(whole)
         elif urls[url] > 1:  # a changelog: only the fragment tells its entries apart
@@ -266,15 +273,21 @@ def _insert(db: sqlite3.Connection, source: Source, candidate: _Candidate, now: 
 
 def _remember(db: sqlite3.Connection, source: Source, candidate: _Candidate, item: int, now: str) -> None:
     """Keys, links and the sighting: what lets the entry be known again."""
-    keys = [*candidate.keys, *([title] if (title := _title_key(source.id, candidate.entry)) else [])]
-    db.executemany("INSERT OR IGNORE INTO item_keys(key, item) VALUES (?, ?)", [(key, item) for key in keys])
-    own = set(candidate.keys)
-    db.executemany("INSERT OR IGNORE INTO links(item, key) VALUES (?, ?)", [(item, key) for key in candidate.entry.links if key not in own])
+    title, own = _title_key(source.id, candidate.entry), set(candidate.keys)
+    _add(db, "item_keys", item, [*candidate.keys, *([title] if title else [])], MAX_KEYS)
+    _add(db, "links", item, [key for key in candidate.entry.links if key not in own], MAX_LINKS)
     db.execute(
         """INSERT INTO sightings(item, source, guid, entry_hash, first_seen_at) VALUES (?, ?, ?, ?, ?)
         ON CONFLICT(item, source) DO UPDATE SET guid = excluded.guid, entry_hash = excluded.entry_hash""",
         (item, source.id, candidate.guid, candidate.hash, now),
     )
+
+
+def _add(db: sqlite3.Connection, table: str, item: int, keys: Sequence[str], most: int) -> None:
+    """Keep the first keys and every paper's. A key that was forgotten could make a second item, one never taken in only finds none."""
+    (held,) = db.execute(f"SELECT count(*) FROM {table} WHERE item = ?", (item,)).fetchone()  # noqa: S608 - one of two names
+    kept = [key for n, key in enumerate(keys, held) if n < most or key.startswith(("arxiv:", "doi:"))]
+    db.executemany(f"INSERT OR IGNORE INTO {table}(key, item) VALUES (?, ?)", [(key, item) for key in kept])  # noqa: S608
 
 
 def _next_id(db: sqlite3.Connection, day: str) -> int:
@@ -284,29 +297,37 @@ def _next_id(db: sqlite3.Connection, day: str) -> int:
 
 
 class _Ranks:
-    """Which of two sources has the say on an item's title, text and date."""
+    """Which of two sources has the say on an item's title, URL and date: the better one; of equals, the one whose id comes first.
+
+    So it does not matter which of them came first. ``peers`` are a lab's sources, mirrors, arXiv, or equals: all carry the very post, so
+    the longest text is kept and a date that the better source lacks. A link post's words never stand for the post.
+    """
 
     def __init__(self, db: sqlite3.Connection, source: Source) -> None:
-        self._db, self._own, self._known = db, _rank(source.kind, source.lab, source.role), dict[str, tuple[int, bool]]()
+        self._db, self._id, self._own = db, source.id, _rank(source.kind, source.lab, source.role)
+        self._known = {source.id: self._own}
 
-    def may_rewrite(self, source: Source, other: str) -> bool:
-        """The source that has the say keeps it; a better one takes it over (the lab's own page over a mirror over a link post)."""
-        return other == source.id or self._own > self._of(other)[0]
+    def has_the_say(self, other: str) -> bool:
+        return (self._own, other) >= (self._of(other), self._id)
 
-    def is_listing(self, other: str) -> bool:
-        """Whether a source is a page, which shows a line of each item and never its text."""
-        return self._of(other)[1]
+    def peers(self, other: str) -> bool:
+        return self._own == self._of(other) or min(self._own, self._of(other)) >= _MIRROR
 
     def _of(self, other: str) -> tuple[int, bool]:
         if other not in self._known:
-            row = self._db.execute("SELECT kind, lab, role FROM sources WHERE id = ?", (other,)).fetchone()
-            self._known[other] = _rank(*row), row["kind"] == "page"
+            self._known[other] = _rank(*self._db.execute("SELECT kind, lab, role FROM sources WHERE id = ?", (other,)).fetchone())
         return self._known[other]
 
 
-def _rank(kind: str, lab: str | None, role: str) -> int:
-    pointer = kind in ("hf_papers", "hn")  # they only point to what others publish
-    return (2 if lab or kind == "arxiv" else 0) + (role == "primary" and not pointer)
+_MIRROR = (2, False)
+
+
+def _rank(kind: str, lab: str | None, role: str) -> tuple[int, bool]:
+    """The lab itself, arXiv, the lab's mirror, others, what only points to others; and a feed, which carries whole posts, over a page."""
+    if kind == "arxiv":
+        return 3, True
+    primary = role == "primary" and kind not in ("hf_papers", "hn")
+    return ((4 if primary else 2) if lab else int(primary)), kind != "page"
 
 
 def _update(db: sqlite3.Connection, source: Source, candidate: _Candidate, now: str, ranks: _Ranks, seen_here: bool) -> int:
@@ -320,39 +341,36 @@ def _update(db: sqlite3.Connection, source: Source, candidate: _Candidate, now: 
         (item,),
     ).fetchone()
     _remember(db, source, candidate, item, now)
-    if not ranks.may_rewrite(source, old["source"]):
-        return _fill(db, item, entry, old, now) if ranks.is_listing(old["source"]) else 0
-    takeover = old["source"] != source.id
-    changes = _changes(entry, old, takeover=takeover, listing=source.kind == "page")
+    takeover, peers = old["source"] != source.id, ranks.peers(old["source"])
+    if not ranks.has_the_say(old["source"]):
+        return _fill(db, item, entry, old, now) if peers else 0
+    value = _values(entry, old, takeover=takeover, peers=peers, listing=source.kind == "page")
+    changes = {what for what, new in value.items() if new != old[_COLUMN[what]] and not (takeover and _reads_same(what, new, old))}
     if not changes and not takeover:
         return 0
-    reads_otherwise = bool({"title", "text", "url"} & changes.keys())
+    reads_otherwise = bool({"title", "text", "url"} & changes)
     if reads_otherwise and old["revision"] >= MAX_REVISIONS and "version" not in changes and not takeover:
         return 0
-    db.executemany(
-        "INSERT OR IGNORE INTO revisions(item, at, what, old) VALUES (?, ?, ?, ?)",
-        [(item, now, what, before) for what, (before, _) in changes.items() if before is not None],
-    )
-    _rewrite(db, source, item, entry, old, changes)
+    _note(db, item, now, {what: old[_COLUMN[what]] for what in changes}, every_text="version" in changes)
+    _rewrite(db, source, item, entry, old, value, int(reads_otherwise))
     if reads_otherwise or takeover:  # a lab is told from the URL and the source, too
         db.execute("INSERT OR IGNORE INTO pending(stage, item, due_at) VALUES ('tag', ?, ?)", (item, now))
         readings.want(db, item, now)
-    return int(bool(changes.keys() - {"date"}))
+    return int(bool(changes - {"date"}))
 
 
 def _fill(db: sqlite3.Connection, item: int, entry: Entry, old: sqlite3.Row, now: str) -> int:
-    """Give an item of a listing page what a lesser source knows of it: the longer text, authors and a date where it has none.
+    """Give an item what a lesser source knows of it: the longer text, authors and a date where it has none.
 
-    So it ends as it would have, had the lesser source come first; title, URL and source stay the page's.
+    So it ends as it would have, had the lesser source come first; title, URL and source stay the better one's.
     """
-    longer = len(entry.text) > len(old["body"]) and fold(entry.text) != fold(old["body"]) and old["revision"] < MAX_REVISIONS
-    body = entry.text if longer else old["body"]
+    body = _longer(old["body"], entry.text) if old["revision"] < MAX_REVISIONS else old["body"]
     authors, date = old["authors"] or "; ".join(entry.authors), old["published_at"] or entry.published_at
     if (body, authors, date) == (old["body"], old["authors"], old["published_at"]):
         return 0
-    rewritten = bool(longer and old["body"])
-    if rewritten:
-        db.execute("INSERT OR IGNORE INTO revisions(item, at, what, old) VALUES (?, ?, 'text', ?)", (item, now, old["body"]))
+    longer = body != old["body"]
+    if rewritten := bool(longer and old["body"]):
+        _note(db, item, now, {"text": old["body"]})
     db.execute(
         "UPDATE items SET authors = ?, published_at = ?, content_hash = ?, revision = revision + ? WHERE id = ?",
         (authors, date, content_hash(old["title"], body), int(rewritten), item),
@@ -364,22 +382,36 @@ def _fill(db: sqlite3.Connection, item: int, entry: Entry, old: sqlite3.Row, now
     return int(longer)
 
 
-def _changes(entry: Entry, old: sqlite3.Row, *, takeover: bool, listing: bool) -> dict[str, tuple[object, object]]:
-    """What is different and to be written: {what: (old, new)}. A date, once sane, is only changed by a better source.
+_COLUMN = {"title": "title", "text": "body", "url": "url", "date": "published_at", "version": "version"}  # of what a revision tells
+
+
+def _values(entry: Entry, old: sqlite3.Row, *, takeover: bool, peers: bool, listing: bool) -> dict[str, object]:
+    """What is to stand there. A date, once sane, is only changed by a better source; what is missing later is kept.
 
     The line that a listing page gives beside a title never replaces the whole text that a mirror brought.
     """
-    text = old["body"] if listing and len(entry.text) < len(old["body"]) else entry.text or old["body"]
-    version = max(entry.version or 0, old["version"] or 0) or None
-    pairs = {
-        "title": (old["title"], entry.title or old["title"]),
-        "text": (old["body"], text),
-        "url": (old["url"], entry.url if entry.url and not _same_page(entry.url, old["url"]) else old["url"]),
-        "date": (old["published_at"], (entry.published_at if takeover else None) or old["published_at"] or entry.published_at),
-        "version": (old["version"], version),
+    mine = peers or not takeover  # what stands there is the post's own, not a link post's
+    text = _longer(entry.text, old["body"]) if mine and (takeover or listing) else entry.text or (old["body"] if mine else "")
+    url = entry.url if entry.url and (takeover or not _same_page(entry.url, old["url"])) else old["url"]
+    date = old["published_at"] if mine else None
+    return {
+        "title": entry.title or old["title"],
+        "text": text,
+        "url": url,
+        "date": (entry.published_at or date) if takeover else (date or entry.published_at),
+        "version": max(entry.version or 0, old["version"] or 0) or None,
     }
-    same_words = {what: fold(str(a)) == fold(str(b)) for what, (a, b) in pairs.items() if what in ("title", "text") and a != b}
-    return {what: pair for what, pair in pairs.items() if pair[0] != pair[1] and not (takeover and same_words.get(what))}
+
+
+def _longer(better: str, other: str) -> str:
+    """The better source's text, unless the other is longer and not the same words."""
+    return other if len(other) > len(better) and fold(other) != fold(better) else better
+
+
+def _reads_same(what: str, new: object, old: sqlite3.Row) -> bool:
+    """Whether a better source says the same in its own spelling: that is taken, and is no edit."""
+    before = old[_COLUMN[what]]
+    return _same_page(str(new), before) if what == "url" else what in ("title", "text") and fold(str(new)) == fold(str(before))
 
 
 def _same_page(url: str, old: str | None) -> bool:
@@ -387,21 +419,29 @@ def _same_page(url: str, old: str | None) -> bool:
     return old is not None and link_key(url) == link_key(old)
 
 
+def _note(db: sqlite3.Connection, item: int, now: str, before: Mapping[str, object], *, every_text: bool = False) -> None:
+    """Keep what an item said before. Of its texts only the first and those of versions: a summary that counts its readers is no history."""
+    if "text" in before and not every_text and db.execute("SELECT 1 FROM revisions WHERE item = ? AND what = 'text'", (item,)).fetchone():
+        before = {what: value for what, value in before.items() if what != "text"}
+    db.executemany(
+        "INSERT OR IGNORE INTO revisions(item, at, what, old) VALUES (?, ?, ?, ?)",
+        [(item, now, what, value) for what, value in before.items() if value is not None],
+    )
+
+
 def _rewrite(
-    db: sqlite3.Connection, source: Source, item: int, entry: Entry, old: sqlite3.Row, changes: dict[str, tuple[object, object]]
+    db: sqlite3.Connection, source: Source, item: int, entry: Entry, old: sqlite3.Row, value: Mapping[str, object], edits: int
 ) -> None:
-    value = {what: pair[1] for what, pair in changes.items()}
-    title, body = value.get("title", old["title"]), value.get("text", old["body"])
+    title, body = value["title"], value["text"]
     db.execute(
         """UPDATE items SET source = ?, url = ?, title = ?, authors = ?, published_at = ?, version = ?, content_hash = ?,
         revision = revision + ? WHERE id = ?""",
         (
-            source.id, value.get("url", old["url"]), title, "; ".join(entry.authors) or old["authors"],
-            value.get("date", old["published_at"]), value.get("version", old["version"]), content_hash(title, body),
-            int(bool({"title", "text", "url"} & changes.keys())), item,
+            source.id, value["url"], title, "; ".join(entry.authors) or old["authors"], value["date"], value["version"],
+            content_hash(str(title), str(body)), edits, item,
         ),
     )  # fmt: skip
-    if {"title", "text"} & changes.keys():
+    if (title, body) != (old["title"], old["body"]):
         db.execute("UPDATE texts SET title = ?, body = ? WHERE item = ?", (title, body, item))
 
 

@@ -20,7 +20,7 @@ from tracker.text import content_hash
 from tracker.types import Entry
 from tracker.urls import host_of
 
-__all__ = ["KEEP_DAYS", "READ", "Waiting", "asked_since", "by_host", "expire", "refused", "save", "unread", "waiting", "want"]
+__all__ = ["KEEP_DAYS", "READ", "Waiting", "asked_since", "by_host", "expire", "forget", "refused", "save", "unread", "waiting", "want"]
 
 KEEP_DAYS = 30  # a post that could not be asked for within that time is news no more
 BACKLOG_DAYS = 90  # what was there before we looked is read as far back as this
@@ -91,6 +91,11 @@ def expire(db: sqlite3.Connection, seen_before: str) -> int:
         (seen_before, SHORT),
     )
     return cursor.rowcount
+
+
+def forget(db: sqlite3.Connection) -> None:
+    """Empty the queue."""
+    db.execute("DELETE FROM pending WHERE stage = 'article'")
 
 
 def save(

@@ -11,25 +11,28 @@ from collections.abc import Iterator
 
 from tracker.types import Item
 
-__all__ = ["ARTICLE", "SHORT", "TEXT", "pending", "select_items"]
+__all__ = ["ARTICLE", "LEAD", "SHORT", "TEXT", "pending", "select_items"]
 
 SHORT = 300  # characters: a title and a line are not the post; what has more needs no article
-READ_CHARS = 8_000  # of an article that tags and questions look at; docs/decisions.md says what more of it costs
+# Of an article that is tagged: as much as an abstract, which is what the model has learned from. docs/decisions.md has the figures.
+LEAD = 1_000
 
-# The words of an item, in a query that joins ``texts`` and ``ARTICLE``.
-TEXT = f"iif(length(texts.body) < {SHORT} AND readings.text <> '', trim(texts.body || char(10) || substr(readings.text, 1, {READ_CHARS}), char(10)), texts.body)"  # noqa: E501
+# The words of an item, in a query that joins ``texts`` and ``ARTICLE``; ``LEAD_TEXT`` has only the beginning of the article.
+_BOTH = f"iif(length(texts.body) < {SHORT} AND readings.text <> '', trim(texts.body || char(10) || {{}}, char(10)), texts.body)"
+TEXT = _BOTH.format("readings.text")
+LEAD_TEXT = _BOTH.format(f"substr(readings.text, 1, {LEAD})")
 ARTICLE = "LEFT JOIN readings ON readings.item = texts.item AND readings.what = 'article'"
 
-_COLUMNS = f"""items.id, items.key, items.source, items.url, items.title, {TEXT} AS text, items.authors, items.published_at,
+_COLUMNS = """items.id, items.key, items.source, items.url, items.title, {} AS text, items.authors, items.published_at,
   items.first_seen_at, items.backlog, sources.origin, sources.lab"""
 _JOINS = f"JOIN texts ON texts.item = items.id {ARTICLE} JOIN sources ON sources.id = items.source"
 
 
 def pending(db: sqlite3.Connection, stage: str, limit: int, after: int = 0) -> list[Item]:
-    """Return the next items that wait for a stage, oldest id first, beyond the id ``after``."""
+    """Return the next items that wait for a stage, oldest id first, beyond the id ``after``; of an article the beginning."""
     rows = db.execute(
         # CROSS JOIN: the queue is read first, whatever the statistics say; its size, not the archive's, is the cost
-        f"""SELECT {_COLUMNS} FROM pending CROSS JOIN items ON items.id = pending.item {_JOINS}
+        f"""SELECT {_COLUMNS.format(LEAD_TEXT)} FROM pending CROSS JOIN items ON items.id = pending.item {_JOINS}
         WHERE pending.stage = ? AND pending.item > ? ORDER BY pending.item LIMIT ?""",  # noqa: S608 - constants
         (stage, after, limit),
     )
@@ -39,7 +42,7 @@ def pending(db: sqlite3.Connection, stage: str, limit: int, after: int = 0) -> l
 def select_items(db: sqlite3.Connection, condition: str, values: dict[str, object]) -> Iterator[Item]:
     """Yield the items that fulfil an SQL condition of ours (never of a user), newest first, at most ``:limit``."""
     rows = db.execute(
-        f"SELECT {_COLUMNS} FROM items {_JOINS} WHERE {condition} ORDER BY items.id DESC LIMIT :limit",  # noqa: S608 - constants
+        f"SELECT {_COLUMNS.format(TEXT)} FROM items {_JOINS} WHERE {condition} ORDER BY items.id DESC LIMIT :limit",  # noqa: S608 - constants
         values,
     )
     return map(_item, rows)
