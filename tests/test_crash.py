@@ -23,8 +23,9 @@ from tests.servers import Answer, Exchange, Server
 
 NOW, NEXT = "2026-06-12T06:00:00Z", "2026-06-13T06:00:00Z"
 KILLS, KILLS_A_ROUND = 30, 3  # a round starts from the same state and ends with a run that is left in peace
-SOURCES, ENTRIES = 14, 60  # the last two list the same posts: a page, with a line each, and its mirror, with the text
+SOURCES, ENTRIES = 15, 60  # three are no feeds of ours: a page of lines and its mirror, with the text; a page of titles
 POSTS = 20
+ARTICLES = 12  # posts of a page of titles, whose texts stand in their articles alone
 WORDS = "agents memory learn reward self-improving feedback oversight benchmark skill online release tokens chips funding".split()
 
 
@@ -50,6 +51,20 @@ def listing() -> bytes:
         for n in range(POSTS)
     )
     return f"<html><head><title>News</title></head><body><main>{cards}</main></body></html>".encode()
+
+
+def titles(url: str) -> bytes:
+    """A page of titles; the posts are on the same server."""
+    cards = "".join(
+        f'<li><a href="{url}{n}">A report on agents in the field, number {n}</a> <time>June 1{n % 2}, 2026</time></li>'
+        for n in range(ARTICLES)
+    )
+    return f"<html><head><title>Reports</title></head><body><main><ul>{cards}</ul></main></body></html>".encode()
+
+
+def article(number: int) -> bytes:
+    words = " ".join(random.Random(number).choices(WORDS, k=150))
+    return f"<html><title>Report {number}</title><body><article><h1>Report {number}</h1><p>{words}</p></article></body></html>".encode()
 
 
 def mirror() -> bytes:
@@ -93,6 +108,7 @@ def content(home: Path) -> dict[str, list[tuple[object, ...]]]:
             ORDER BY key)) FROM stories""",
         "reasons": "SELECT key, score, evidence FROM story_items JOIN items ON items.id = item",
         "events": "SELECT watch, key, lab, rung, at, score, reason, quiet FROM watch_events JOIN items ON items.id = item",
+        "readings": "SELECT key, readings.url, outcome, text FROM readings JOIN items ON items.id = item",
         "pending": "SELECT key, stage FROM pending JOIN items ON items.id = item",
         "sources": "SELECT id, etag, body_hash, fails, last_ok_at, last_error FROM sources",
     }
@@ -112,6 +128,8 @@ def stage_of(home: Path, now: str) -> str:
     if "group" in waiting or "watch" in waiting:
         return "group or watch"
     polled = db.execute("SELECT count(*) FROM polls WHERE at = ?", (now,)).fetchone()[0]
+    if "article" in waiting and polled == SOURCES:
+        return "read"
     return "poll or tag" if "tag" in waiting or polled < SOURCES else "digest"
 
 
@@ -158,7 +176,11 @@ def farm(tmp_path: Path, web: Server) -> str:
         'links = "https://lab.example.org/news/"\n'
         f'[feeds.mirror]\nurl = "{web.url("/mirror.xml")}"\nlab = "openai"\nrole = "mirror"\n'
     )
-    for n in range(SOURCES - 2):
+    web.serves("/reports", titles(web.url("/reports/")))
+    lines.append(f'[feeds.reports]\nkind = "page"\nurl = "{web.url("/reports")}"\nlab = "anthropic"\nlinks = "/reports/"\n')
+    for n in range(ARTICLES):
+        web.answers(f"/reports/{n}", _late(article(n)))
+    for n in range(SOURCES - 3):
         web.serves(f"/{n}.xml", feed(n), {"ETag": f'"{n}"'})
         lines.append(f'[feeds.s{n}]\nurl = "{web.url(f"/{n}.xml")}"\nlab = "openai"\n')
     lines.append(
@@ -178,6 +200,7 @@ def test_F74_killed_at_any_moment_the_next_run_completes_the_work(farm: str, tmp
     assert len(expected["items"]) > SOURCES * ENTRIES * 0.5
     assert sum(title.startswith("An announcement") and len(body) > 200 for _, title, body in expected["texts"]) == POSTS
     assert expected["topics"]
+    assert [outcome for _, _, outcome, _ in expected["readings"]] == ["read"] * ARTICLES
     assert len(expected["reasons"]) == len(expected["items"])
     assert not expected["pending"]
     killer, rounds = Killer(20260612, whole_s, 0.15), 0
@@ -192,7 +215,7 @@ def test_F74_killed_at_any_moment_the_next_run_completes_the_work(farm: str, tmp
         shutil.rmtree(home)
     print(f"{killer.kills} kills {dict(killer.stages)} in {rounds} rounds")
     assert killer.kills >= KILLS
-    assert killer.stages["poll or tag"] >= 5
+    assert killer.stages["poll or tag"] + killer.stages["read"] >= 5
     assert killer.stages["group or watch"] + killer.stages["digest"] >= 3
 
 
@@ -243,7 +266,7 @@ def test_F75_killed_while_mailing_nothing_is_lost_and_a_repeat_has_the_same_mess
     base.mkdir()
     (base / "feeds.toml").write_text(farm + '[digests.daily]\nto = ["reader@example.org"]\nsender = "tracker@example.org"\n')
     finish(base)
-    for n in range(SOURCES - 2):
+    for n in range(SOURCES - 3):
         web.serves(f"/{n}.xml", feed(n, first=3), {"ETag": f'"{n}b"'})
     calm = shutil.copytree(base, tmp_path / "calm")
     sink.mails.clear()

@@ -216,15 +216,19 @@ def test_f59_dates_that_move_on_every_poll_make_no_revision(known: sqlite3.Conne
 
 
 @pytest.mark.parametrize(
-    "change",
-    [lambda n: {"text": f"{n} minutes ago"}, lambda n: {"title": f"Post, {n} minutes ago"}, lambda n: {"url": f"https://lab.example/{n}"}],
+    ("change", "told"),
+    [
+        (lambda n: {"text": f"{n} minutes ago"}, 1),
+        (lambda n: {"title": f"Post, {n} minutes ago"}, items.MAX_REVISIONS),
+        (lambda n: {"url": f"https://lab.example/{n}"}, items.MAX_REVISIONS),
+    ],
     ids=["the summary", "the title", "the URL"],
 )
-def test_f59_what_moves_on_every_poll_is_one_item_with_few_revisions(known: sqlite3.Connection, change: object) -> None:
+def test_f59_what_moves_on_every_poll_is_one_item_with_few_revisions(known: sqlite3.Connection, change: object, told: int) -> None:
     for n in range(items.MAX_REVISIONS + 10):
         poll(known, BLOG, replace(POST, **change(n)), now=f"2026-06-12T{n // 60:02}:{n % 60:02}:00Z")  # type: ignore[operator]
     assert rows(known, "revision") == [(items.MAX_REVISIONS,)]
-    assert count(known, "revisions") == items.MAX_REVISIONS
+    assert count(known, "revisions") == told
 
 
 def test_a_revision_keeps_what_was_said_before_and_asks_for_new_tags(known: sqlite3.Connection) -> None:
@@ -354,13 +358,54 @@ def test_a_link_post_never_overwrites_the_labs_own_title(known: sqlite3.Connecti
     assert [tuple(row) for row in known.execute("SELECT body FROM texts")] == [("Words.",)]
 
 
-def test_of_two_equal_sources_the_first_keeps_the_say(known: sqlite3.Connection) -> None:
+@pytest.mark.parametrize("order", [1, -1], ids=["first", "second"])
+def test_of_two_equal_sources_the_one_whose_id_comes_first_has_the_say_and_keeps_it(known: sqlite3.Connection, order: int) -> None:
     second = replace(BLOG, id="blog-2", url="https://lab.example/all")
     with store.transaction(known):
         sources.sync(known, (*ALL, second), NOW)
-    poll(known, BLOG, POST)
-    poll(known, second, entry("A post | Lab"), now="2026-06-12T12:00:00Z")
+    for hour, (source, listed) in enumerate([(BLOG, POST), (second, entry("A post | Lab"))][::order]):
+        poll(known, source, listed, now=f"2026-06-12T0{hour}:00:00Z")
+    poll(known, second, entry("A post | The lab"), now="2026-06-12T12:00:00Z")
     assert rows(known, "source, title") == [("blog", "A post")]
+
+
+def test_a_new_version_is_told_of_a_paper_that_the_lab_itself_lists(known: sqlite3.Connection) -> None:
+    source, v1 = SEEN_BY["api"]
+    poll(known, source, v1)
+    poll(known, BLOG, entry("Our paper", "https://arxiv.org/abs/2606.01234", own_key=PAPER, text="Read it."))
+    assert rows(known, "source, title, version") == [("blog", "Our paper", 1)]
+    saved = poll(known, source, replace(v1, version=2, text="New."), now="2026-07-01T12:00:00Z")
+    assert (saved.new, saved.changed) == (0, 1)
+    assert rows(known, "source, title, version") == [("blog", "Our paper", 2)]
+    assert [tuple(row) for row in known.execute("SELECT body FROM texts")] == [("New.",)]
+    assert {("version", "1"), ("text", "Read it.")} <= {tuple(row) for row in known.execute("SELECT what, old FROM revisions")}
+
+
+def test_a_mirrors_longer_text_stands_whichever_mirror_is_first_and_a_link_posts_never(known: sqlite3.Connection) -> None:
+    for hour, (source, text) in enumerate([(MIRROR, "Short."), (PRESS, "A long word about it, by others."), (BLOG, "The post, whole.")]):
+        poll(known, source, entry(text=text), now=f"2026-06-12T0{hour}:00:00Z")
+    poll(known, MIRROR, entry(text="The post, whole, and more."), now="2026-06-12T12:00:00Z")
+    assert rows(known, "source, title") == [("blog", "A post")]
+    assert [tuple(row) for row in known.execute("SELECT body FROM texts")] == [("The post, whole, and more.",)]
+
+
+def test_a_constant_guid_with_a_new_url_on_every_poll_is_one_item_with_a_bounded_number_of_keys(known: sqlite3.Connection) -> None:
+    for n in range(items.MAX_KEYS + 30):
+        links = tuple(f"url:https://press.example/{n}/{link}" for link in range(20))
+        poll(known, BLOG, replace(POST, url=f"https://lab.example/s/{n}", links=links), now=f"2026-06-12T{n // 60:02}:{n % 60:02}:00Z")
+    assert count(known, "items") == 1
+    assert count(known, "item_keys") == items.MAX_KEYS
+    assert count(known, "links") == items.MAX_LINKS
+    assert count(known, "item_keys WHERE key = 'url:https://lab.example/s/0'") == 1
+    poll(known, BLOG, replace(POST, url="https://arxiv.org/abs/2606.01234", own_key=PAPER), now="2026-06-13T12:00:00Z")
+    assert count(known, f"item_keys WHERE key = '{PAPER}'") == 1, "a paper's key is never too many"
+
+
+@pytest.mark.parametrize("length", range(1940, 2040, 5))
+def test_an_address_that_its_fragment_makes_too_long_is_a_page(known: sqlite3.Connection, length: int) -> None:
+    url = "https://lab.example/log#" + "é" * ((length - 24) // 6) + "x" * 7
+    assert poll(known, BLOG, entry(url=url, guid=None), entry("Other", url=f"{url}2", guid=None)).new == 2
+    assert poll(known, BLOG, entry(url=url, guid=None), now="2026-06-12T12:00:00Z").new == 0
 
 
 # -- keys, links, queue -------------------------------------------------------------------------------------

@@ -142,8 +142,8 @@ def _completeness(db: sqlite3.Connection) -> None:
         for _ in range(2):
             gaps.note(db, gap)
         gaps.close(db, gaps.open_of(db, "blog")[0], NOW, "the next answer overlaps")
-        gaps.still(db, "blog", AT.date(), 5)
-        gaps.still(db, "blog", None, None)
+        gaps.still(db, "blog", AT.date(), 5, NOW)
+        gaps.still(db, "blog", None, None, NOW)
     assert gaps.newest(db, "blog", "2026-06-13T00:00:00Z") == NOW
     assert gaps.newest_day(db, "blog") == AT.date()
     assert gaps.days(db, "blog", 31) == [AT.date()]

@@ -282,7 +282,7 @@ def _quiet_summary(matter: Matter, plan: _Plan) -> str:
     asked = f", and none of {words.count(matter.questions, 'question')} moved" if matter.questions else ""
     known = sum(line.due for story in plan.known for line in story.lines)
     added = f"; {words.count(known, 'more item')} on stories told before" if known else ""
-    seen = " in what could be seen" if matter.health.gaps else ""
+    seen = " in what could be seen" if matter.health.gaps or matter.health.failing else ""
     return f"Nothing new on your topics{seen}{asked}{added}."
 
 
@@ -425,11 +425,12 @@ def _missing(matter: Matter, to: datetime) -> Iterable[str]:
         told = [complete.worded(one_line(gap["title"], 60), gap, lambda stamp: words.day(stamp, to)) for gap in gaps[:_NAMED]]
         left = f"; and {len(gaps) - _NAMED} more" if len(gaps) > _NAMED else ""
         yield f"{words.count(len(gaps), 'gap')}: {'; '.join(told)}{left}."
-    if quiet:
-        until = matter.period[1]
-        said = [complete.silence(one_line(one["title"], 60), one["quiet_since"], one["habit_days"], until) for one in quiet[:_NAMED]]
-        left = f"; and {words.count(len(quiet) - _NAMED, 'more source')} for longer" if len(quiet) > _NAMED else ""
-        yield f"Silent: {'; '.join(said)}{left}."
+    named = [one for one in quiet if one["quiet_at"] > matter.period[0]][:_NAMED]  # told when it was found, afterwards only counted
+    said = [complete.silence(one_line(one["title"], 60), one["quiet_since"], one["habit_days"], matter.period[1]) for one in named]
+    if left := len(quiet) - len(named):
+        said.append(("and " if said else "") + words.count(left, "more source" if said else "source") + ", named by `tracker status`")
+    if said:
+        yield f"Silent: {'; '.join(said)}."
 
 
 def _failing(title: str, last_ok: str | None, error: str, now: datetime) -> str:

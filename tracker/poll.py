@@ -150,7 +150,7 @@ def _round(
         try:
             polled = tallies[source.id].store(arrived, run)
         except Mixed:  # say, a post at an address that another post once had: asked again, as if nothing were known
-            bare = replace(states[source.id], etag=None, last_modified=None, body_hash=None, cursor=None)
+            bare = replace(states[source.id], etag=None, last_modified=None, body_hash="", cursor=None)
             yield from _round(db, [source], fetcher, now, run, walk, {source.id: bare})
         else:
             if polled is not None:
@@ -283,13 +283,14 @@ class _Tally:
         today, newest = self.now.date(), gaps.newest_day(self._db, self.source.id)
         days = gaps.days(self._db, self.source.id, complete.HABIT_DAYS) if newest and complete.may_be_quiet(newest, today) else []
         found = complete.gap(
-            self.source, since=self.state.since or now, ok_at=self.state.last_ok_at, newest_at=self._newest_at(), error=name, shown=shown,
-            now=now, within=complete.habit(days),
+            self.source, since=self.state.since or now, ok_at=self.state.last_ok_at, error=name, shown=shown, now=now,
+            newest_at=self._newest_at() if self.state.body_hash is not None else None,  # another address has another list
+            within=complete.habit(days),
         )  # fmt: skip
         if found:
             gaps.note(self._db, found)
         if error is None and newest:
-            gaps.still(self._db, self.source.id, *self._silence(days, newest))
+            gaps.still(self._db, self.source.id, *self._silence(days, newest), now)
 
     def _silence(self, days: Sequence[date], newest: date) -> tuple[date | None, int | None]:
         today = self.now.date()

@@ -3,8 +3,8 @@
 in   items in ``pending(article)`` (``store.items`` queues them: official, a title and a line, no paper); out  rows in ``readings``, links,
 dates; what was read goes into ``pending(tag)``, so that it is tagged with its article, or tagged anew if it came on a later day
 Polite before complete: robots.txt is obeyed, one request at a time a host, ``read_per_day`` in all, ``PER_HOST`` a host and run; of a
-host that has refused its last articles one is tried a day. An article that cannot be read is asked for three times more, then left, with
-the outcome in ``readings``.
+host that has refused its last articles one is tried a run. An article that cannot be read is asked for three times more, then left, with
+the outcome in ``readings``; an empty one is left at once.
 knows no topic: nothing waits for reading. An item is tagged with what there is, today.
 Surprising: ``no page`` is a 404, and as well a page that says so with 200, or a server that leads every address to its front page.
 """
@@ -38,7 +38,7 @@ REFUSED = 3  # articles in a row that a host did not give: then one a run, to se
 WAITS = (timedelta(days=1), timedelta(days=2), timedelta(days=4))  # after each failure: a day, three and seven after the first
 FURTHEST = timedelta(days=8)  # no server makes us wait for more than a week
 SLACK = timedelta(minutes=15)  # cron never fires to the second
-NO_PAGE, LOGIN = "no page", "http_401"
+NO_PAGE, EMPTY, LOGIN = "no page", "empty", "http_401"
 _FINAL = frozenset({"gone", "disallowed"})  # what the site has decided, not the weather
 _ABSENT = frozenset({"http_404", "gone"})
 _LOGINS = frozenset("login signin sign-in log-in sso auth".split())
@@ -128,7 +128,8 @@ def read(db: sqlite3.Connection, config: Config, fetcher: Fetcher, *, now: datet
 def _store(db: sqlite3.Connection, arrived: _Arrived, now: datetime) -> Reading:
     asked, entry = arrived.asked, sane(arrived.entry, now) if arrived.entry else None
     title = entry.title if entry and entry.title and titled_by_slug(asked.title, asked.url) else None
-    again = None if entry else again_at(asked.tries, arrived.error, now)
+    # A page whose words are made by scripts has none tomorrow either.
+    again = None if entry or arrived.outcome == EMPTY else again_at(asked.tries, arrived.error, now)
     with transaction(db):
         readings.save(db, asked, arrived.outcome, entry, title=title, now=iso(now), again_at=again)
     return Reading(asked.item, asked.url, arrived.outcome, str(arrived.error or ""))
@@ -157,5 +158,5 @@ def _ask(asked: Waiting, fetcher: Fetcher, worker: ParseWorker) -> _Arrived:
     except Exception as error:  # a bug must neither stop the other articles nor pass in silence: it becomes the outcome
         return _Arrived(asked, "malformed", error=SourceError("malformed", f"{type(error).__name__}: {error}"))
     if not parsed.entries:
-        return _Arrived(asked, parsed.problem or "empty")
+        return _Arrived(asked, parsed.problem or EMPTY)
     return _Arrived(asked, READ, replace(parsed.entries[0], url=asked.url))

@@ -1,7 +1,7 @@
 """Trial: ask one source now, store nothing, and say what was understood of its answer and why not.
 
-in   a source and a fetcher; out  its first page or its error, and hints: what the answer looks like, where a page says its feed is, which
-links a page has that do not fit
+in   a source and a fetcher; out  its first page that lists something, or its error, and hints: why nothing is listed, what the answer looks
+like, where a page says its feed is, which links a page has that do not fit
 knows no database. Surprising: hints are read from the answer with bounded regular expressions, never parsed: it may be hostile, and the
 parse worker answers only with entries.
 """
@@ -11,12 +11,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from urllib.parse import urljoin, urlsplit
 
 from tracker.errors import SourceError
-from tracker.poll import Fetcher, ask, since
+from tracker.poll import Arrived, Fetcher, ask, since
+from tracker.pollers import Parsed, poller
 from tracker.pollers.worker import ParseWorker
 from tracker.text import one_line
 from tracker.types import Page, Request, Response, Source, State
@@ -26,6 +27,7 @@ __all__ = ["Trial", "trial"]
 
 MAX_LOOKED = 1_000_000  # bytes of an answer in which hints are looked for
 MAX_HINTS = 5
+MAX_PAGES = 20  # of a source that is asked by several queries, the first may find nothing
 
 _LINK_TAG = re.compile(rb"<link\b[^>]{1,1000}>", re.IGNORECASE)
 _HREF = re.compile(rb"""\bhref\s{0,5}=\s{0,5}["']?([^"'\s>]{1,500})""", re.IGNORECASE)
@@ -58,11 +60,46 @@ class Trial:
 
 
 def trial(source: Source, fetcher: Fetcher, now: datetime) -> Trial:
-    """Ask one source for its first page, without validators, and return what was understood."""
-    heard = _Heard(fetcher)
-    with ParseWorker() as worker:
-        arrived = next(ask(source, State(since=since(source, now)), heard, worker))
-    return Trial(source, arrived.page, arrived.error, tuple(_hints(source, arrived.page, arrived.error, heard.first)))
+    """Ask one source, without validators, for its first page that lists something, and return what was understood."""
+    heard, begin = _Heard(fetcher), since(source, now)
+    with _Counting() as worker:
+        arrived = _first(ask(source, State(since=begin), heard, worker))
+        nothing = tuple(_nothing(source, worker, heard.first, begin)) if arrived.page and not arrived.page.entries else ()
+    return Trial(source, arrived.page, arrived.error, (*nothing, *_hints(source, arrived.page, arrived.error, heard.first)))
+
+
+def _first(arriving: Iterator[Arrived]) -> Arrived:
+    """The first page that lists something, or how the source ended."""
+    for number, arrived in enumerate(arriving, 1):
+        if not arrived.page or arrived.page.entries or arrived.page.last or number == MAX_PAGES:
+            return arrived
+    raise AssertionError("a source ends with a last page or an error")
+
+
+class _Counting(ParseWorker):
+    """A parse worker that counts what documents list, also what a poller then leaves out."""
+
+    listed = 0
+
+    def parse(self, source: Source, response: Response) -> Parsed:
+        parsed = super().parse(source, response)
+        self.listed += len(parsed.entries)
+        return parsed
+
+
+def _nothing(source: Source, worker: _Counting, response: Response | None, begin: str) -> Iterator[str]:
+    """Why an answer without a fault has no entries."""
+    listed = worker.listed
+    if listed:
+        yield f"{listed:,} listed, none since {begin[:10]}, which is how far a first poll reads back (`first` in feeds.toml)"
+        return
+    bare = replace(source, options={name: value for name, value in source.options.items() if name != "skip"})
+    if response and bare != source and (left_out := len(worker.parse(bare, response).entries)):
+        yield f"all {left_out:,} listed are left out by `skip` of the source"
+    elif "query" in poller(source.kind).KEYS:
+        yield f"nothing is found since {begin[:10]}; check `query` of the source"
+    else:
+        yield "a valid document without entries"
 
 
 class _Heard:
@@ -79,10 +116,12 @@ class _Heard:
 
 
 def _hints(source: Source, page: Page | None, error: SourceError | None, response: Response | None) -> Iterator[str]:
-    if source.kind == "page":
-        yield "robots.txt does not allow it" if error and error.name == "disallowed" else "robots.txt was asked first, and obeyed"
+    if error and error.name == "disallowed":
+        yield "robots.txt does not allow it"
     if response is None:
         return
+    if source.kind == "page":
+        yield "robots.txt was asked first, and obeyed"
     if error:
         yield from _looks(response)
     body = response.body[:MAX_LOOKED]

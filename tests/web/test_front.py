@@ -79,12 +79,12 @@ def test_source_health_says_what_fails_since_when_and_when_it_is_asked_again(pat
 
 def test_silent_sources_and_gaps_stand_in_the_health_line_in_plain_words(path: Path, db: sqlite3.Connection) -> None:
     with store.transaction(db):
-        gaps.still(db, "openai-news", date(2026, 5, 3), 5)
+        gaps.still(db, "openai-news", date(2026, 5, 3), 5, "2026-06-12T06:00:00Z")
         gaps.note(db, Gap("openai-news", "2026-06-01T06:00:00Z", "2026-06-03T06:00:00Z", "window rolled", "2026-06-03T06:00:00Z"))
     page = text_of(get(path, "/")[0].text)
     assert "2 of 3 sources answered 1 gap OpenAI news has been silent for 40 days; it used to bring something at least every 5 days" in page
     with store.transaction(db):
-        gaps.still(db, "arxiv-ai", date(2026, 5, 13), None)
+        gaps.still(db, "arxiv-ai", date(2026, 5, 13), None, "2026-06-12T06:00:00Z")
     page = text_of(get(path, "/")[0].text)
     assert "2 sources silent" in page
     assert "arXiv cs.AI has been silent for 30 days; what it mirrors goes on." in page

@@ -44,6 +44,7 @@ _DAY = (
 _TITLE = "og:title twitter:title citation_title dc.title"
 _AUTHOR = "author article:author citation_author parsely-author dc.creator"
 _DESCRIPTION = "og:description description twitter:description"
+_SHOWN_LINKS = "//a[not(ancestor::nav or ancestor::footer or ancestor::aside)]"
 _BEHIND = re.compile(r"\s+(?:[|·•–—\\]|-|::)\s+(?P<site>[^|·•–—\\]{1,40})$")  # "A title | Site"
 _SENTENCE_END = (".", "!", "?", ":", "…", "。")
 
@@ -76,7 +77,7 @@ def read(body: bytes, source: Source, url: str, charset: str | None) -> Parsed:
             raise ParseError("challenge", f"{url} answered with a challenge for browsers, not with the article")
         return Parsed((), problem=NO_PAGE)
     locked = any((field.get("type") or "").lower() == "password" for field in root.iter("input"))
-    papers = {key for key in _keys(root, url) if not key.startswith("url:")}
+    papers = {key for key in _keys(root.xpath(_SHOWN_LINKS), url) if not key.startswith("url:")}
     prose.strip(root)
     trunk = prose.trunk(root)
     found, day = _without_head(prose.lines(trunk), said.title)
@@ -87,7 +88,7 @@ def read(body: bytes, source: Source, url: str, charset: str | None) -> Parsed:
         return Parsed((), problem=LOGIN)
     if len(written) < MIN_TEXT:
         return Parsed((), problem=EMPTY)
-    chosen = _chosen(papers, _keys(trunk, url) | urls.keys_in(written), url)
+    chosen = _chosen(papers, _keys(trunk.iter("a"), url) | urls.keys_in(written), url)
     published = said.day or _time(trunk) or day
     return Parsed((Entry(said.title, said.url or url, text=written, authors=said.authors, published_at=published, links=chosen),))
 
@@ -208,9 +209,9 @@ def _stand_in(said: _Said) -> str:
     return said.body or (said.description if text.title_words(said.title) & text.title_words(said.description) else "")
 
 
-def _keys(element: links.Element, url: str) -> set[str]:
-    """The keys of what an element links to."""
-    hrefs = (urls.safe_url((link.get("href") or "").strip()[:2_000], url) for link in element.iter("a"))
+def _keys(anchors: Iterable[links.Element], url: str) -> set[str]:
+    """The keys of what anchors lead to."""
+    hrefs = (urls.safe_url((anchor.get("href") or "").strip()[:2_000], url) for anchor in anchors)
     return {key for href in hrefs if href and (key := urls.link_key(href))}
 
 

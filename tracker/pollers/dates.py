@@ -23,7 +23,7 @@ _NEW_CENTURY = 50  # two-digit years: 49 is 2049, 50 is 1950 (RFC 5322, section 
 _FURTHEST = 14  # hours from Greenwich, of Kiribati
 
 # January to December, words of one month separated by "/". A word that means another month elsewhere counts nowhere: "listopad" is
-# October in Zagreb and November in Warsaw. As ``_bare`` writes them: no accents, no dots, lower case; "-" where a row adds nothing to the one above.
+# October in Zagreb and November in Warsaw. Without case, dots and accents; "-" where a row adds nothing to the one above.
 _LANGUAGES = (
     "jan feb mar apr may jun jul aug sep oct nov dec",
     "january february march april - june july august sept/september october november december",

@@ -131,12 +131,13 @@ def _goes_on(db: sqlite3.Connection, mirror: str, other: str, first: int, last: 
 # -- silence ----------------------------------------------------------------------------------------
 
 
-def still(db: sqlite3.Connection, source: str, since: date | None, habit: int | None) -> None:
-    """Note since when a source is silent, or that it is not; an unchanged row is not written."""
+def still(db: sqlite3.Connection, source: str, since: date | None, habit: int | None, now: str) -> None:
+    """Note since when a source is silent, and when that was found; or that it is not. An unchanged row is not written."""
     day = since.isoformat() if since else None
     db.execute(
-        "UPDATE sources SET quiet_since = ?, habit_days = ? WHERE id = ? AND (quiet_since, habit_days) IS NOT (?, ?)",
-        (day, habit, source, day, habit),
+        """UPDATE sources SET quiet_since = ?, habit_days = ?, quiet_at = iif(? IS NULL, NULL, coalesce(quiet_at, ?))
+        WHERE id = ? AND (quiet_since, habit_days) IS NOT (?, ?)""",
+        (day, habit, day, now, source, day, habit),
     )
 
 
@@ -145,7 +146,7 @@ def quiet(db: sqlite3.Connection) -> list[dict[str, Any]]:
     return [
         dict(row)
         for row in db.execute(
-            """SELECT id AS source, title, role, quiet_since, habit_days FROM sources
+            """SELECT id AS source, title, kind, role, quiet_since, quiet_at, habit_days FROM sources
             WHERE quiet_since IS NOT NULL AND retired_at IS NULL ORDER BY quiet_since DESC, id"""
         )
     ]

@@ -4,7 +4,7 @@ in   parsed entries of one page of one source
 out  rows in items, item_keys, texts, sightings, links, revisions, pending
 The identity steps, first hit wins: own arXiv id or DOI → canonical URL → (source, guid) → (source, folded title, published day).
 Surprising: an entry whose hash is known writes nothing at all, so a quiet day costs reads only; within one document a guid or a URL
-that several entries share identifies none of them; and which of several sources came first decides nothing (``_Ranks``).
+that several entries share identifies none of them; and which of several sources came first decides nothing (``edits``).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from tracker.errors import InvalidURL
 from tracker.store import readings
+from tracker.store.edits import COLUMN, Ranks, longer, reads_same, values
 from tracker.store.stored import pending, select_items
 from tracker.text import content_hash, fold, sign
 from tracker.types import Entry, Source
@@ -99,7 +100,7 @@ def save(
     if listed and not listed.isdisjoint(_signs(db, [c.item for c in candidates if c.item])):
         raise Mixed
     known = _sightings(db, source.id, [c.item for c in candidates if c.item])
-    ranks = _Ranks(db, source)
+    ranks = Ranks(db, source)
     new = changed = 0
     for candidate in reversed(candidates):  # feeds list newest first: the oldest gets the smallest id of the day
         if candidate.item is None:
@@ -107,7 +108,7 @@ def save(
             _insert(db, source, candidate, now, backlog)
             new += 1
         elif candidate.item not in known or known[candidate.item] != candidate.hash:
-            changed += _update(db, source, candidate, now, ranks, candidate.item in known)
+            changed += _update(db, source, candidate, now, ranks)
     return Saved(new, changed, len(known), len(candidates) < len(entries))
 
 
@@ -122,7 +123,10 @@ def _identify(db: sqlite3.Connection, source: Source, entries: Sequence[Entry]) 
         c.item = next((found[key] for key in c.asked if key in found), None)
     # A weaker sign never takes an item that a stronger one has given to another entry: guids that are mere positions move on.
     _settle(candidates, lambda c: _same_guid(c, guids))
-    _settle(candidates, lambda c: None if c.entry.own_key else _same_title(db, source.id, c.entry))
+    # The last step: a feed that changed guid and URL of an entry kept its title and its day.
+    named = {c.hash: key for c in candidates if not (c.item or c.entry.own_key) and (key := _title_key(source.id, c.entry))}
+    titled = _items_by_key(db, named.values())
+    _settle(candidates, lambda c: titled.get(named.get(c.hash, "")))
     return _one_per_item(candidates)
 
 
@@ -232,13 +236,6 @@ def _same_guid(candidate: _Candidate, guids: Mapping[str, tuple[int, str]]) -> i
     return None if own and own.startswith(f"{kind}:") else item  # two arXiv ids are two papers, whatever the guid says
 
 
-def _same_title(db: sqlite3.Connection, source: str, entry: Entry) -> int | None:
-    """The last step: a feed that changed guid and URL of an entry kept its title and its day."""
-    key = _title_key(source, entry)
-    row = key and db.execute("SELECT item FROM item_keys WHERE key = ?", (key,)).fetchone()
-    return row[0] if row else None
-
-
 def _title_key(source: str, entry: Entry) -> str | None:
     title = fold(entry.title)
     return f"title:{source}:{entry.published_at[:10]}:{content_hash(title)}" if title and entry.published_at else None
@@ -268,14 +265,14 @@ def _insert(db: sqlite3.Connection, source: Source, candidate: _Candidate, now: 
     db.execute("INSERT INTO pending(stage, item, due_at) VALUES ('tag', ?, ?)", (item, now))
     if source.origin == "official":
         readings.want(db, item, now)
-    _remember(db, source, candidate, item, now)
+    _remember(db, source, candidate, item, now, new=True)
 
 
-def _remember(db: sqlite3.Connection, source: Source, candidate: _Candidate, item: int, now: str) -> None:
+def _remember(db: sqlite3.Connection, source: Source, candidate: _Candidate, item: int, now: str, *, new: bool = False) -> None:
     """Keys, links and the sighting: what lets the entry be known again."""
     title, own = _title_key(source.id, candidate.entry), set(candidate.keys)
-    _add(db, "item_keys", item, [*candidate.keys, *([title] if title else [])], MAX_KEYS)
-    _add(db, "links", item, [key for key in candidate.entry.links if key not in own], MAX_LINKS)
+    _add(db, "item_keys", item, [*candidate.keys, *([title] if title else [])], MAX_KEYS, new=new)
+    _add(db, "links", item, [key for key in candidate.entry.links if key not in own], MAX_LINKS, new=new)
     db.execute(
         """INSERT INTO sightings(item, source, guid, entry_hash, first_seen_at) VALUES (?, ?, ?, ?, ?)
         ON CONFLICT(item, source) DO UPDATE SET guid = excluded.guid, entry_hash = excluded.entry_hash""",
@@ -283,9 +280,9 @@ def _remember(db: sqlite3.Connection, source: Source, candidate: _Candidate, ite
     )
 
 
-def _add(db: sqlite3.Connection, table: str, item: int, keys: Sequence[str], most: int) -> None:
+def _add(db: sqlite3.Connection, table: str, item: int, keys: Sequence[str], most: int, *, new: bool) -> None:
     """Keep the first keys and every paper's. A key that was forgotten could make a second item, one never taken in only finds none."""
-    (held,) = db.execute(f"SELECT count(*) FROM {table} WHERE item = ?", (item,)).fetchone()  # noqa: S608 - one of two names
+    (held,) = (0,) if new else db.execute(f"SELECT count(*) FROM {table} WHERE item = ?", (item,)).fetchone()  # noqa: S608 - two names
     kept = [key for n, key in enumerate(keys, held) if n < most or key.startswith(("arxiv:", "doi:"))]
     db.executemany(f"INSERT OR IGNORE INTO {table}(key, item) VALUES (?, ?)", [(key, item) for key in kept])  # noqa: S608
 
@@ -296,41 +293,7 @@ def _next_id(db: sqlite3.Connection, day: str) -> int:
     return (last or floor) + 1
 
 
-class _Ranks:
-    """Which of two sources has the say on an item's title, URL and date: the better one; of equals, the one whose id comes first.
-
-    So it does not matter which of them came first. ``peers`` are a lab's sources, mirrors, arXiv, or equals: all carry the very post, so
-    the longest text is kept and a date that the better source lacks. A link post's words never stand for the post.
-    """
-
-    def __init__(self, db: sqlite3.Connection, source: Source) -> None:
-        self._db, self._id, self._own = db, source.id, _rank(source.kind, source.lab, source.role)
-        self._known = {source.id: self._own}
-
-    def has_the_say(self, other: str) -> bool:
-        return (self._own, other) >= (self._of(other), self._id)
-
-    def peers(self, other: str) -> bool:
-        return self._own == self._of(other) or min(self._own, self._of(other)) >= _MIRROR
-
-    def _of(self, other: str) -> tuple[int, bool]:
-        if other not in self._known:
-            self._known[other] = _rank(*self._db.execute("SELECT kind, lab, role FROM sources WHERE id = ?", (other,)).fetchone())
-        return self._known[other]
-
-
-_MIRROR = (2, False)
-
-
-def _rank(kind: str, lab: str | None, role: str) -> tuple[int, bool]:
-    """The lab itself, arXiv, the lab's mirror, others, what only points to others; and a feed, which carries whole posts, over a page."""
-    if kind == "arxiv":
-        return 3, True
-    primary = role == "primary" and kind not in ("hf_papers", "hn")
-    return ((4 if primary else 2) if lab else int(primary)), kind != "page"
-
-
-def _update(db: sqlite3.Connection, source: Source, candidate: _Candidate, now: str, ranks: _Ranks, seen_here: bool) -> int:
+def _update(db: sqlite3.Connection, source: Source, candidate: _Candidate, now: str, ranks: Ranks) -> int:
     """Write what changed; return 1 if a reader would see a difference."""
     item = candidate.item
     assert item is not None
@@ -341,17 +304,19 @@ def _update(db: sqlite3.Connection, source: Source, candidate: _Candidate, now: 
         (item,),
     ).fetchone()
     _remember(db, source, candidate, item, now)
+    if entry.title != old["title"] and readings.retitled(db, item, entry):
+        entry = replace(entry, title="")
     takeover, peers = old["source"] != source.id, ranks.peers(old["source"])
     if not ranks.has_the_say(old["source"]):
         return _fill(db, item, entry, old, now) if peers else 0
-    value = _values(entry, old, takeover=takeover, peers=peers, listing=source.kind == "page")
-    changes = {what for what, new in value.items() if new != old[_COLUMN[what]] and not (takeover and _reads_same(what, new, old))}
+    value = values(entry, old, takeover=takeover, peers=peers, listing=source.kind == "page")
+    changes = {what for what, new in value.items() if new != old[COLUMN[what]] and not (takeover and reads_same(what, new, old))}
     if not changes and not takeover:
         return 0
     reads_otherwise = bool({"title", "text", "url"} & changes)
     if reads_otherwise and old["revision"] >= MAX_REVISIONS and "version" not in changes and not takeover:
         return 0
-    _note(db, item, now, {what: old[_COLUMN[what]] for what in changes}, every_text="version" in changes)
+    _note(db, item, now, {what: old[COLUMN[what]] for what in changes}, every_text="version" in changes)
     _rewrite(db, source, item, entry, old, value, int(reads_otherwise))
     if reads_otherwise or takeover:  # a lab is told from the URL and the source, too
         db.execute("INSERT OR IGNORE INTO pending(stage, item, due_at) VALUES ('tag', ?, ?)", (item, now))
@@ -360,63 +325,29 @@ def _update(db: sqlite3.Connection, source: Source, candidate: _Candidate, now: 
 
 
 def _fill(db: sqlite3.Connection, item: int, entry: Entry, old: sqlite3.Row, now: str) -> int:
-    """Give an item what a lesser source knows of it: the longer text, authors and a date where it has none.
+    """Give an item what a lesser source knows of it: the longer text, a paper's newer version, authors and a date where it has none.
 
     So it ends as it would have, had the lesser source come first; title, URL and source stay the better one's.
     """
-    body = _longer(old["body"], entry.text) if old["revision"] < MAX_REVISIONS else old["body"]
+    body = longer(old["body"], entry.text) if old["revision"] < MAX_REVISIONS else old["body"]
+    version, newer = max(entry.version or 0, old["version"] or 0) or None, (entry.version or 0) > (old["version"] or entry.version or 0)
+    body = entry.text or body if newer else body
     authors, date = old["authors"] or "; ".join(entry.authors), old["published_at"] or entry.published_at
-    if (body, authors, date) == (old["body"], old["authors"], old["published_at"]):
+    if (body, authors, date, version) == (old["body"], old["authors"], old["published_at"], old["version"]):
         return 0
-    longer = body != old["body"]
-    if rewritten := bool(longer and old["body"]):
-        _note(db, item, now, {"text": old["body"]})
+    gained = body != old["body"]
+    rewritten = bool(gained and old["body"])
+    before = {"text": old["body"] if rewritten else None, "version": old["version"] if newer else None}
+    _note(db, item, now, before, every_text=newer)
     db.execute(
-        "UPDATE items SET authors = ?, published_at = ?, content_hash = ?, revision = revision + ? WHERE id = ?",
-        (authors, date, content_hash(old["title"], body), int(rewritten), item),
+        "UPDATE items SET authors = ?, published_at = ?, version = ?, content_hash = ?, revision = revision + ? WHERE id = ?",
+        (authors, date, version, content_hash(old["title"], body), int(rewritten), item),
     )
-    if longer:
+    if gained:
         db.execute("UPDATE texts SET body = ? WHERE item = ?", (body, item))
         readings.want(db, item, now)
     db.execute("INSERT OR IGNORE INTO pending(stage, item, due_at) VALUES ('tag', ?, ?)", (item, now))
-    return int(longer)
-
-
-_COLUMN = {"title": "title", "text": "body", "url": "url", "date": "published_at", "version": "version"}  # of what a revision tells
-
-
-def _values(entry: Entry, old: sqlite3.Row, *, takeover: bool, peers: bool, listing: bool) -> dict[str, object]:
-    """What is to stand there. A date, once sane, is only changed by a better source; what is missing later is kept.
-
-    The line that a listing page gives beside a title never replaces the whole text that a mirror brought.
-    """
-    mine = peers or not takeover  # what stands there is the post's own, not a link post's
-    text = _longer(entry.text, old["body"]) if mine and (takeover or listing) else entry.text or (old["body"] if mine else "")
-    url = entry.url if entry.url and (takeover or not _same_page(entry.url, old["url"])) else old["url"]
-    date = old["published_at"] if mine else None
-    return {
-        "title": entry.title or old["title"],
-        "text": text,
-        "url": url,
-        "date": (entry.published_at or date) if takeover else (date or entry.published_at),
-        "version": max(entry.version or 0, old["version"] or 0) or None,
-    }
-
-
-def _longer(better: str, other: str) -> str:
-    """The better source's text, unless the other is longer and not the same words."""
-    return other if len(other) > len(better) and fold(other) != fold(better) else better
-
-
-def _reads_same(what: str, new: object, old: sqlite3.Row) -> bool:
-    """Whether a better source says the same in its own spelling: that is taken, and is no edit."""
-    before = old[_COLUMN[what]]
-    return _same_page(str(new), before) if what == "url" else what in ("title", "text") and fold(str(new)) == fold(str(before))
-
-
-def _same_page(url: str, old: str | None) -> bool:
-    """Whether two addresses differ only in what feeds change without notice: a scraper's slash is no edit."""
-    return old is not None and link_key(url) == link_key(old)
+    return int(gained or newer)
 
 
 def _note(db: sqlite3.Connection, item: int, now: str, before: Mapping[str, object], *, every_text: bool = False) -> None:

@@ -310,6 +310,7 @@ CREATE TABLE gaps ( -- What cannot be proved complete: spans in which a source m
 CREATE INDEX gaps_source ON gaps(source, closed_at);
 
 ALTER TABLE sources ADD COLUMN quiet_since TEXT /* The day of its newest item, once it is silent for far longer than its habit. */;
+ALTER TABLE sources ADD COLUMN quiet_at TEXT /* Of a silent source: when that was found (UTC). */;
 ALTER TABLE sources ADD COLUMN habit_days INTEGER /* Of a silent source: within how many days it used to bring something. */;
 CREATE INDEX sightings_source_item ON sightings(source, item);
 DROP VIEW source_health;

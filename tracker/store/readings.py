@@ -13,14 +13,29 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from urllib.parse import unquote, urlsplit
 
 from tracker.clock import iso, parse
 from tracker.store.stored import SHORT
-from tracker.text import content_hash
+from tracker.text import content_hash, fold
 from tracker.types import Entry
 from tracker.urls import host_of
 
-__all__ = ["KEEP_DAYS", "READ", "Waiting", "asked_since", "by_host", "expire", "forget", "refused", "save", "unread", "waiting", "want"]
+__all__ = [
+    "KEEP_DAYS",
+    "READ",
+    "Waiting",
+    "asked_since",
+    "by_host",
+    "expire",
+    "forget",
+    "refused",
+    "retitled",
+    "save",
+    "unread",
+    "waiting",
+    "want",
+]
 
 KEEP_DAYS = 30  # a post that could not be asked for within that time is news no more
 BACKLOG_DAYS = 90  # what was there before we looked is read as far back as this
@@ -145,6 +160,15 @@ def unread(db: sqlite3.Connection) -> dict[str, int]:
     """Return how many of the last articles could not be read, by host and outcome, the most first."""
     found = Counter(f"{host} ({outcome})" for host, outcomes in by_host(db).items() for outcome in outcomes if outcome != READ)
     return dict(found.most_common())
+
+
+def retitled(db: sqlite3.Connection, item: int, entry: Entry) -> bool:
+    """Return whether a title is made of its address (a sitemap says none), and the item has got a better one from its article."""
+    slug = urlsplit(entry.url or "").path.rstrip("/").rpartition("/")[2].partition(".")[0]
+    if not slug or not fold(unquote(slug)).endswith(fold(entry.title)):
+        return False
+    found = db.execute("SELECT 1 FROM readings WHERE item = ? AND what = 'article' AND outcome = ?", (item, READ)).fetchone()
+    return found is not None
 
 
 def by_host(db: sqlite3.Connection) -> Mapping[str, Sequence[str]]:
