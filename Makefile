@@ -54,7 +54,7 @@ PROJECT := import tomllib; p = tomllib.load(open("pyproject.toml", "rb"));
 lock: $(BIN)/.ready-dev ## renew requirements*.txt from pyproject.toml (add UPGRADE=--upgrade for the newest versions)
 	@$(BIN)/python -m pip install --quiet pip-tools
 	@$(BIN)/python -c '$(PROJECT) print(*p["project"]["dependencies"], *p["build-system"]["requires"], "editables", sep="\n")' | $(COMPILE) $(UPGRADE) -o requirements.txt -
-	@$(BIN)/python -c '$(PROJECT) print("-c requirements.txt", *p["dependency-groups"]["dev"], sep="\n")' | $(COMPILE) $(UPGRADE) -o requirements-dev.txt -
+	@$(BIN)/python -c '$(PROJECT) print("-c $(CURDIR)/requirements.txt", *p["dependency-groups"]["dev"], sep="\n")' | $(COMPILE) $(UPGRADE) -o requirements-dev.txt -
 
 clean:
 	rm -rf $(VENV)

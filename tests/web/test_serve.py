@@ -111,3 +111,5 @@ def test_days_and_times_of_a_list() -> None:
     short = [time_of(stamp, NOW, 20260612) for stamp in ("2026-06-12T05:12:00Z", "2026-06-09T10:00:00Z", "2025-06-09T10:00:00Z", None)]
     assert [at.text if at else "" for at in short] == ["05:12", "9 Jun", "9 Jun 2025", "no date"]
     assert time_of("2026-06-12T00:00:00Z", NOW, 20260612) is None
+    raws = ("2099-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "soon")
+    assert [moment.text for raw in raws if (moment := time_of(None, NOW, 20260612, raw))] == ["dated in the future", "no date", "no date"]

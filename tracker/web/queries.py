@@ -10,7 +10,7 @@ Surprising: counts over the whole archive stand apart (``TOPICS``, ``LABS``, ``T
 from __future__ import annotations
 
 __all__ = [
-    "ATTRIBUTIONS", "DAYS", "ITEMS", "LABS", "LISTS", "NAMES", "RUNS", "SIGHTINGS", "SIGNS", "SOURCES", "STORIES", "TAGS", "TOPICS",
+    "ATTRIBUTIONS", "DAYS", "GAPS", "ITEMS", "LABS", "LISTS", "NAMES", "RUNS", "SIGHTINGS", "SIGNS", "SOURCES", "STORIES", "TAGS", "TOPICS",
     "TOTAL", "WAITING",
 ]  # fmt: skip
 
@@ -74,8 +74,8 @@ WHERE member.item IN (listed.value, stories.lead_item)
 ORDER BY listed.value, member.item"""
 
 ITEMS = """
-SELECT items.id, items.key, items.source, items.url, items.title, items.authors, items.published_at, items.first_seen_at, items.origin,
-  items.act, items.act_cue, items.unconfirmed, items.cue,
+SELECT items.id, items.key, items.source, items.url, items.title, items.authors, items.published_at, items.published_raw,
+  items.first_seen_at, items.origin, items.act, items.act_cue, items.unconfirmed, items.cue,
   (SELECT key FROM links WHERE item = items.id AND key >= 'arxiv:' AND key < 'arxiv;' LIMIT 1) AS paper
 FROM json_each(:items) AS listed CROSS JOIN items ON items.id = listed.value
 ORDER BY items.id DESC"""
@@ -137,7 +137,13 @@ SIGNS = """
 SELECT items.id, items.key, items.url, items.title, items.unconfirmed, items.cue
 FROM json_each(:items) AS listed CROSS JOIN items ON items.id = listed.value"""
 
+# The longest open first.
+GAPS = """
+SELECT sources.title, reason, from_at, to_at FROM sources CROSS JOIN gaps ON gaps.source = sources.id AND closed_at IS NULL
+WHERE retired_at IS NULL ORDER BY from_at, gaps.id"""
+
 # Not the view's count of items: it would read the whole index of the archive.
 SOURCES = """
-SELECT id, title, kind, role, health, last_ok_at, last_new_at, fails, last_error, moved_to, next_poll_at, newest_item, quiet_since, habit_days, gaps
+SELECT id, title, kind, role, health, last_ok_at, last_new_at, fails, last_error, moved_to, next_poll_at, newest_item, quiet_since,
+  habit_days, gaps
 FROM source_health WHERE health <> 'retired'"""

@@ -62,7 +62,7 @@ def _story(
         "id": listed,
         **_named(lead),
         "stamp": _at(newest),
-        "at": time_of(newest["published_at"], newest["first_seen_at"], listed // IDS_PER_DAY),
+        "at": time_of(newest["published_at"], newest["first_seen_at"], listed // IDS_PER_DAY, newest["published_raw"]),
         "unconfirmed": doubt(lead),
         "rungs": [rung for rung, _, _ in rungs],
         "origin": lead["origin"],

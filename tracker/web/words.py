@@ -52,13 +52,16 @@ def until(stamp: str | None, now: datetime) -> Moment | None:
     return Moment("at the next run", stamp)
 
 
-def time_of(published_at: str | None, first_seen_at: str, day: int) -> Moment | None:
+def time_of(published_at: str | None, first_seen_at: str, day: int, raw: str | None = None) -> Moment | None:
     """Return when an item came out, short, for a list whose heading is ``day``: "05:12", else "9 Jun"; "no date" where it bears none.
+
+    ``raw`` is what the publisher wrote where that was of no use: an instant, if it lay in the future.
 
     None where the publisher gave the day alone (midnight sharp): the heading has said it.
     """
     if published_at is None:
-        return Moment("no date", first_seen_at, "first seen")
+        ahead = bool(raw and raw > first_seen_at and _parse(raw))
+        return Moment("dated in the future" if ahead else "no date", first_seen_at, "first seen")
     stamp = published_at
     at = _parse(stamp)
     if at is None:
