@@ -88,7 +88,7 @@ class _Web:
         self.phase, self.slow = 0, False
 
     async def serve(self) -> None:
-        server = await asyncio.start_server(self._connection, "0.0.0.0", 0, backlog=500)  # noqa: S104 - all of 127.0.0.0/8
+        server = await asyncio.start_server(self._connection, "0.0.0.0", 0, backlog=500)
         print(server.sockets[0].getsockname()[1], flush=True)
         await server.serve_forever()
 
@@ -138,7 +138,7 @@ def _serving() -> Iterator[int]:
 
 
 def _tell(port: int, what: str, value: int) -> None:
-    urllib.request.urlopen(f"http://127.0.0.1:{port}/{what}/{value}").close()  # noqa: S310 - loopback
+    urllib.request.urlopen(f"http://127.0.0.1:{port}/{what}/{value}").close()
 
 
 def _urls(port: int, count: int) -> list[str]:
@@ -222,12 +222,18 @@ def beside_others(port: int, repetitions: int, count: int) -> None:
                 for phase, command in enumerate(prepare(Path(home), _urls(port, count))):
                     _tell(port, "phase", phase)
                     times.setdefault((name, PHASES[phase]), []).append(spent_s(command, Path(home))[0])
-    print(f"{count} sources × {ENTRIES} entries, {sum(len(feed(n, 0)) for n in range(count)) / 1e6:.1f} MB; CPU s, medians of {repetitions}")
+    print(
+        f"{count} sources × {ENTRIES} entries, {sum(len(feed(n, 0)) for n in range(count)) / 1e6:.1f} MB; CPU s, medians of {repetitions}"
+    )
     medians = {key: statistics.median(values) for key, values in times.items()}
     for phase in PHASES:
         figures = "   ".join(f"{name} {medians[name, phase]:6.2f}" for name in programs)
         floor, aim = GOALS[phase]
-        ratio = f"{medians['tracker', phase] / medians['reader', phase]:.2f} of reader (goal {floor}, aim {aim})" if "reader" in programs else ""
+        ratio = (
+            f"{medians['tracker', phase] / medians['reader', phase]:.2f} of reader (goal {floor}, aim {aim})"
+            if "reader" in programs
+            else ""
+        )
         print(f"{phase:10} {figures}   {ratio}")
 
 

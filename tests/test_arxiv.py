@@ -390,6 +390,17 @@ def test_a_backfill_that_broke_off_goes_on_with_the_next_poll_of_any_kind(small_
     assert usual[-1].cursor == again[-1].cursor == "2026-06-30T23:00:00Z"
 
 
+@pytest.mark.parametrize("walk", [True, False])
+def test_what_is_left_of_a_walk_is_no_news_when_a_later_poll_reads_it(small_pages: int, walk: bool) -> None:
+    start = State(cursor="2026-06-30T23:00:00Z", since="2026-06-01T23:00:00Z", backfill=True, walk=walk)
+    first, _ = Web(1500, gives=after(20, 0)).broken(start)
+    later = Web(1500).poll(State(cursor=[page.cursor for page in first if page.cursor][-1]))
+    by_submission = [bool(page.backlog) for page in later if page.last or page.cursor != first[-1].cursor]
+    assert by_submission[-1] is walk
+    assert titles([page for page in later if page.backlog])[-1:] == (["Paper 696"] if walk else [])
+    assert not later[0].backlog, "what has changed since is news"
+
+
 @pytest.mark.parametrize("cursor", ["yesterday", "{", "[]", '{"newest": 1}', '{"newest": "x", "since": "y", "until": "z"}'])
 def test_a_cursor_that_cannot_be_understood_does_no_harm(small_pages: int, cursor: str) -> None:
     pages = Web(30).poll(State(cursor=cursor, since="2026-06-30T00:00:00Z"))

@@ -7,6 +7,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,10 +15,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.servers import Server
-from tracker import config, poll, store
+from tracker import config, poll, show, store, trial
 from tracker.cli import cli
 from tracker.clock import iso
 from tracker.errors import SourceError
+from tracker.fetch import Fetcher
 from tracker.store import gaps, sources
 from tracker.types import Entry, Gap, Page, Polled, Request, Response, Source, State
 
@@ -130,6 +132,14 @@ def test_what_cannot_be_proved_complete_is_read_back_by_the_next_poll_by_itself(
     assert not desk.walk.asked[-1].backfill
 
 
+def test_what_has_brought_nothing_yet_is_read_back_to_its_last_answer(desk: Desk) -> None:
+    desk.poll()
+    with store.transaction(desk.db):
+        desk.db.execute("UPDATE sources SET cursor = NULL")  # no story yet, so none is the newest
+    desk.poll(after=48 * DAY)
+    assert (desk.walk.asked[-1].since, desk.walk.asked[-1].backfill) == (at(0), False)
+
+
 def test_a_walk_that_breaks_off_keeps_its_progress_and_opens_no_gap(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.poll()
 
@@ -184,8 +194,10 @@ def home(tmp_path: Path, web: Server) -> Path:
 def test_without_a_name_everything_that_can_is_read_back(home: Path, web: Server) -> None:
     told = tracker(home, "poll", "--since", "30d", "--now", "2026-06-12T06:00:00Z")
     assert told.exit_code == 0, told.output
-    assert "posts" in told.output
-    assert "read back: kept as backlog, never mailed" in told.output
+    assert told.output == (
+        "  ✓ posts  4 new of 4\n  ✓ posts  back to 2026-05-13: 0 new of 3\n"
+        "  … not read back, because they show only what they list now: 1 of 2 sources\n"
+    )
     assert not web.hits("/feed"), "a feed cannot be read back"
     db = store.open(home / "data" / "tracker.db")
     assert {row[0] for row in db.execute("SELECT backlog FROM items")} == {1}
@@ -195,12 +207,40 @@ def test_without_a_name_everything_that_can_is_read_back(home: Path, web: Server
 
 def test_a_source_that_cannot_be_read_back_says_why(home: Path) -> None:
     told = tracker(home, "poll", "press", "--since", "2026-06-01", "--now", "2026-06-12T06:00:00Z")
-    assert (told.exit_code, told.output) == (0, "  … press cannot be read back: a feed shows only what it lists now\n")
+    why = "press cannot be read back: a feed shows only what it lists now"
+    assert told.exit_code == 1
+    assert told.output.startswith(f"  … {why}\n")
+    facts = tracker(home, "poll", "press", "posts", "--since", "2026-06-01", "--now", "2026-06-12T06:00:00Z", "--json")
+    assert facts.exit_code == 0, "one of them can"
+    assert [row for row in json.loads(facts.output) if row["source"] == "press"] == [
+        {"source": "press", "outcome": "not asked", "error": why}
+    ]
+
+
+def test_a_walk_that_finds_nothing_or_does_not_begin_says_so(home: Path, web: Server) -> None:
+    told = tracker(home, "poll", "posts", "--since", "12h", "--now", "2026-06-12T06:00:00Z")
+    assert "  ✓ posts  back to 2026-06-11: nothing new\n" in told.output
+    web.serves("/sitemap.xml", b"", status=404)
+    told = tracker(home, "poll", "posts", "--since", "30d", "--now", "2026-06-12T12:00:00Z")
+    assert ("✗ posts  http_404" in told.output, ", so it was not read back\n" in told.output) == (True, True)
+
+
+def test_what_a_walk_brought_is_told_apart_from_what_is_news() -> None:
+    news, walk = Polled("papers", "new", 1.0, 9, 5, 2), Polled("papers", "read back", 1.0, 9, 300, 240)
+    broken = replace(walk, outcome="http_500", error="http_500: HTTP 500")
+    assert list(show.polls([news, walk], "2026-06-01")) == [
+        "  ✓ papers  2 new of 5", "  ✓ papers  back to 2026-06-01: 240 new of 300, kept as backlog, never mailed"
+    ]  # fmt: skip
+    assert list(show.polls([news, broken], "2026-06-01"))[1] == (
+        "  ! papers  back to 2026-06-01: 240 new of 300, not complete: http_500: HTTP 500"
+    )
 
 
 def test_a_strange_span_is_a_mistake(home: Path) -> None:
     told = tracker(home, "poll", "--since", "yesterday")
     assert (told.exit_code, "--since must be like 90d" in told.output) == (2, True)
+    told = tracker(home, "poll", "--since", "2026-06-13", "--now", "2026-06-12T06:00:00Z")
+    assert (told.exit_code, "--since must lie in the past; 2026-06-13 is still to come" in told.output) == (2, True)
 
 
 def test_status_tells_gaps_and_the_coverage_of_each_source(home: Path) -> None:
@@ -260,6 +300,64 @@ def test_feeds_check_says_that_robots_txt_does_not_allow_a_page(home: Path, web:
     assert "✗ posts: disallowed: " in told.output
     assert "robots.txt does not allow it" in told.output
     assert not web.hits("/sitemap.xml")
+
+
+def test_feeds_check_does_not_claim_to_have_obeyed_a_robots_txt_that_cannot_be_read(home: Path, web: Server) -> None:
+    web.serves("/robots.txt", b"", status=500)
+    told = tracker(home, "feeds", "check", "posts")
+    assert "is not asked before its robots.txt can be read" in told.output
+    assert "obeyed" not in told.output
+
+
+def listing(*items: str) -> bytes:
+    return f'<?xml version="1.0"?><rss version="2.0"><channel><title>F</title>{"".join(items)}</channel></rss>'.encode()
+
+
+def test_feeds_check_of_a_feed_without_entries_says_why_there_are_none(home: Path, web: Server) -> None:
+    told = tracker(home, "feeds", "check", "press").output
+    assert told.startswith("! press: 0 entries, ")
+    assert "a valid document without entries" in told
+    web.serves("/feed", listing(*(f"<item><title>T{n}</title><link>https://lab.example/es/{n}</link></item>" for n in range(7))))
+    path = home / "feeds.toml"
+    path.write_text(path.read_text() + 'skip = "/es/"\n')
+    told = tracker(home, "feeds", "check", "press").output
+    assert told.startswith("! press: 0 entries, ")
+    assert "all 7 listed are left out by `skip` of the source" in told
+
+
+def test_feeds_check_shows_a_day_that_cannot_be_used_as_it_is_written(home: Path, web: Server) -> None:
+    web.serves(
+        "/feed", listing("<item><title>T</title><link>https://lab.example/t</link><pubDate>Sometime in January 2026</pubDate></item>")
+    )
+    told = tracker(home, "feeds", "check", "press").output
+    assert "  Sometime in January 2026  T  https://lab.example/t\n" in told
+    assert "1 of 1 have no date that can be used" in told
+
+
+def test_a_trial_of_papers_says_how_many_are_older_than_a_first_poll_reads(web: Server) -> None:
+    papers = (Path(__file__).parent / "data" / "arxiv" / "papers.xml").read_bytes()
+    web.serves("/api", papers)
+    source = Source("api", "arxiv", web.url("/api?search_query=x"), "API", options={"first_s": 3 * 86_400})
+    with Fetcher("t@example.org") as fetcher:
+        seen = trial.trial(source, fetcher, datetime(2026, 12, 1, tzinfo=UTC))
+    listed = papers.count(b"<entry>")
+    assert listed > 1
+    assert next(iter(show.trial(seen))).startswith("! api: 0 entries")
+    assert seen.hints == (f"{listed} listed, none since 2026-11-28; a first poll reads no further back (`first` in feeds.toml)",)
+
+
+def test_a_trial_asks_every_query_before_it_says_that_nothing_is_found(web: Server) -> None:
+    def hits(*ids: int) -> bytes:
+        found = [{"objectID": f"{n}", "title": f"Story {n}", "url": f"https://lab.example/{n}", "created_at_i": 1_780_000_000} for n in ids]
+        return json.dumps({"hits": found, "nbHits": len(found)}).encode()
+
+    web.serves("/hn", hits())
+    source = Source("hn", "hn", web.url("/hn?tags=story&numericFilters=points%3E%3D20&query=a&query=b"), "HN")
+    with Fetcher("t@example.org") as fetcher:
+        assert trial.trial(source, fetcher, NOW).hints == ("nothing is found since 2026-06-09; check `query` of the source",)
+        assert sum(seen.path.startswith("/hn") for seen in web.requests) == 2
+        web.serves("/hn", hits(1))
+        assert len(trial.trial(source, fetcher, NOW).as_dict()["entries"]) == 1  # type: ignore[arg-type]
 
 
 def test_feeds_check_survives_a_page_made_against_it(home: Path, web: Server) -> None:

@@ -40,6 +40,25 @@ def test_an_instant_is_read_as_it_was_written(moment: datetime, form: str) -> No
     assert dates.instant(FORMS[form](moment)) == iso(moment)
 
 
+@pytest.mark.parametrize(
+    ("written", "instant"),
+    [
+        ("12 Jun 2026 2027", None),
+        ("Jun 12, 2026 2027", None),
+        ("2026-06-12, 1015", None),
+        ("2026-06-12 101500", None),
+        ("20260612T2027", "2026-06-12T20:27:00Z"),
+        ("20260612T202711.5Z", "2026-06-12T20:27:11Z"),
+        ("12 Jun 2026 20:27", "2026-06-12T20:27:00Z"),
+        ("2026-06-12Z", "2026-06-12T00:00:00Z"),
+        ("2026-06-12T10:00:00.1234567890Z", "2026-06-12T10:00:00Z"),
+        ("2026-06-12T10:00:00,123456789012345678901234567890+02:00", "2026-06-12T08:00:00Z"),
+    ],
+)
+def test_a_time_without_colons_stands_behind_a_t(written: str, instant: str | None) -> None:
+    assert dates.instant(written) == instant
+
+
 PIECES = st.sampled_from(
     [*"0 1 12 24 26 31 60 99 2026 0000 9999 -06 T :30 :61 Z +02:00 -99 GMT IST Jun juin lip W24 年 月 日 Fri, de am PM ( ) .".split(), " "]
 )

@@ -8,7 +8,7 @@ import re
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from tracker.clock import iso
 from tracker.compose import MAX_HTML, Matter, Story, compose, importance
 from tracker.config import Config
 from tracker.notifiers import Mail, MailError, Outcome, smtp
-from tracker.store import digests, items, runs, sources, stories, tags, watches
+from tracker.store import digests, gaps, items, runs, sources, stories, tags, watches
 from tracker.store.digests import Health, Line
 from tracker.types import Attribution, DigestPlan, Entry, Event, Item, Lab, Polled, Source, Tag, Topic, Watch
 
@@ -407,11 +407,43 @@ def test_a_quiet_day_is_three_lines_with_the_proof(world: World) -> None:
     (sent,) = digest.digest(world.db, world.config, now=world.now, send=False)
     paragraphs = world.digests[-1]["text"].split("\n\n")
     assert [" ".join(part.split()) for part in paragraphs[1:]] == [
-        "Nothing new on your topics, and none of 1 question moved.",
+        "Nothing new on your topics in what could be seen, and none of 1 question moved.",
         "2 of 3 sources answered since 12 June 06:00. Failing: The Press, since 12 June (connection). No item is waiting.",
         "Change or stop this mail: [digests.daily] in feeds.toml. All times are UTC.",
     ]
     assert sent.subject == "Self-improving agents, Sat 13 Jun: nothing new, 2 of 3 sources answered"
+
+
+def test_a_day_on_which_everything_answered_says_nothing_new_without_a_but(world: World) -> None:
+    world.mail()
+    assert "\n\nNothing new on your topics, and none of 1 question moved.\n\n" in world.digests[-1]["text"]
+
+
+def test_a_silent_source_is_told_in_the_digest_of_the_period_in_which_it_was_found_and_then_counted(world: World) -> None:
+    def foot() -> str:
+        world.mail()
+        with store.transaction(world.db):
+            digests.sent(world.db, world.digests[-1]["id"], iso(world.now), None)
+        return " ".join(world.digests[-1]["text"].split())
+
+    with store.transaction(world.db):
+        gaps.still(world.db, "press", date(2026, 5, 1), 5, iso(world.now + HOUR))
+    assert "Silent: The Press has been silent for 43 days; it used to bring something at least every 5 days." in foot()
+    with store.transaction(world.db):
+        gaps.still(world.db, "press", date(2026, 5, 1), 4, iso(world.now + HOUR))  # its habit is told anew, not its silence
+    assert "Silent: 1 source, named by `tracker status`." in foot()
+    with store.transaction(world.db):
+        gaps.still(world.db, "lab", date(2026, 5, 2), 5, iso(world.now + HOUR))
+    said = foot()
+    assert (
+        "Silent: Example Lab has been silent for 44 days; it used to bring something at least every 5 days; and 1 more source, named by "
+        in said
+    )
+    assert "The Press" not in said
+    with store.transaction(world.db):
+        gaps.still(world.db, "press", None, None, iso(world.now))
+        gaps.still(world.db, "lab", None, None, iso(world.now))
+    assert "Silent" not in foot()
 
 
 def test_without_network_no_digest_and_the_next_one_says_what_was_missed(world: World) -> None:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tracker import config, doctor, store
+from tracker import config, doctor, show, store
 from tracker.clock import iso
 from tracker.doctor import ADVICE, Finding
 from tracker.errors import NAMES
-from tracker.store import items, runs, sources
+from tracker.store import gaps, items, runs, sources
 from tracker.taggers import linear
-from tracker.types import Entry, Polled, Source
+from tracker.types import Entry, Gap, Polled, Source
 
 NOW = datetime(2026, 6, 12, 6, tzinfo=UTC)
 Check = Callable[..., list[Finding]]
@@ -163,6 +163,102 @@ def test_a_source_that_recovered_or_was_removed_is_no_finding(healthy: sqlite3.C
     with store.transaction(healthy):
         sources.sync(healthy, [], iso(NOW))
     assert check(healthy) == []
+
+
+def _many(db: sqlite3.Connection, count: int, error: str | None = "connection: refused", kind: str = "feed") -> None:
+    """So many sources, asked once; with None all is well."""
+    more = [Source(f"s{n}", kind, f"https://s{n}.example/feed", f"S{n}") for n in range(count)]
+    sources.sync(db, [BLOG, *more], iso(NOW))
+    for one in more:
+        polled = Polled(one.id, "connection" if error else "nothing new", 0.1, error=error)
+        sources.record(db, polled, run=None, now=iso(NOW), status=200, next_poll_at=iso(NOW))
+
+
+def test_more_than_three_sources_that_fail_for_one_cause_are_one_line_and_still_all_in_json(
+    healthy: sqlite3.Connection, check: Check
+) -> None:
+    damage(healthy, lambda db: _many(db, 4))
+    found = check(healthy)
+    assert [finding.what for finding in found] == ["s0", "s1", "s2", "s3"]
+    assert list(show.findings(found)) == [
+        "! 4 sources: connection. others answer: its server is down, or refuses this machine; look at its site in a browser; "
+        "`tracker status` lists them"
+    ]
+    assert len(list(show.findings(found[:3]))) == 3
+    damage(healthy, lambda db: _fails(db, "connection: refused"))
+    assert all("check the network" in finding.say for finding in check(healthy)), "now nothing answers"
+
+
+@pytest.mark.parametrize(
+    ("kind", "advice"), [("feed", "`tracker feeds check s0`"), ("page", "`links`"), ("arxiv", "`query`"), ("hn", "`query`")]
+)
+def test_a_source_that_answers_for_a_week_and_never_lists_anything_is_found(
+    healthy: sqlite3.Connection, check: Check, kind: str, advice: str
+) -> None:
+    def answers(db: sqlite3.Connection, first: timedelta) -> None:
+        _many(db, 1, None, kind)
+        db.execute("UPDATE polls SET at = ?", (iso(NOW - first),))
+        items.save(db, BLOG, [Entry("A", "https://lab.example/a", "a")], now=iso(NOW), first=True, old_before=None)
+        db.execute("DELETE FROM pending")
+
+    damage(healthy, lambda db: answers(db, timedelta(days=6)))
+    assert check(healthy) == []
+    damage(healthy, lambda db: answers(db, timedelta(days=7)))
+    (finding,) = check(healthy)
+    assert (finding.level, finding.what) == ("warning", "s0")
+    assert finding.say.startswith("answers since 2026-06-05 and has never listed anything; ")
+    assert advice in finding.say
+
+
+@pytest.mark.parametrize(
+    ("source", "span", "way"),
+    [
+        (BLOG, 1, "look at its site for that time; poll it more often (`every` in feeds.toml)"),
+        (BLOG, 30, "look at its site for that time"),
+        (replace(BLOG, role="mirror"), 1, "look at what it mirrors for that time"),
+    ],
+    ids=["a busy list", "a month without a run", "a mirror"],
+)
+def test_a_list_that_moved_on_is_to_be_asked_more_often_only_where_that_helps(
+    healthy: sqlite3.Connection, check: Check, settings: config.Config, source: Source, span: int, way: str
+) -> None:
+    gap = Gap("blog", iso(NOW - timedelta(days=span)), iso(NOW), "window rolled", iso(NOW))
+    damage(healthy, lambda db: gaps.note(db, gap))
+    (finding,) = check(healthy, sources=(source,))
+    assert finding.say.endswith(f"may be missing; {way}")
+
+
+@pytest.mark.parametrize(
+    ("kind", "role", "way"),
+    [
+        ("arxiv", "primary", "check `query` of the source"),
+        ("feed", "mirror", "look for another mirror"),
+        ("page", "primary", "look at its site"),
+    ],
+)
+def test_a_silent_source_is_looked_at_where_its_kind_can_be_wrong(
+    healthy: sqlite3.Connection, check: Check, kind: str, role: str, way: str
+) -> None:
+    damage(healthy, lambda db: sources.sync(db, [replace(BLOG, kind=kind, role=role)], iso(NOW)))
+    damage(healthy, lambda db: gaps.still(db, "blog", date(2026, 5, 1), 5, iso(NOW)))
+    (finding,) = check(healthy)
+    assert finding.say.partition("; it used to bring something at least every 5 days; ")[2].startswith(way)
+
+
+@pytest.mark.parametrize(("articles", "way"), [(3, "nothing: one is tried at each run"), (10, "look at one of them in a browser")])
+def test_articles_that_do_not_come_for_long_are_no_weather(healthy: sqlite3.Connection, check: Check, articles: int, way: str) -> None:
+    def unread(db: sqlite3.Connection) -> None:
+        posts = [Entry(f"A{n}", f"https://lab.example/{n}", f"{n}") for n in range(articles)]
+        items.save(db, BLOG, posts, now=iso(NOW), first=True, old_before=None)
+        db.execute("DELETE FROM pending")
+        db.execute(
+            "INSERT INTO readings(item, what, url, outcome, fetched_at) SELECT id, 'article', url, 'connection', ? FROM items", (iso(NOW),)
+        )
+
+    damage(healthy, unread)
+    (finding,) = check(healthy)
+    assert f"the last {articles} articles could not be read (connection)" in finding.say
+    assert way in finding.say
 
 
 def test_a_missing_contact_is_found(healthy: sqlite3.Connection, check: Check) -> None:

@@ -197,6 +197,28 @@ def test_an_entry_keeps_so_many_links() -> None:
     assert len(read(rss(item(description=links))).entries[0].links) == feed.MAX_LINKS
 
 
+@pytest.mark.parametrize(
+    ("guid", "link", "url"),
+    [
+        ("1", "", None),
+        ("post 17", "", None),
+        ("tag:lab.example,2026:1", "", None),
+        ("2026/06/12", "", None),
+        ("1", "https://lab.example/a", "https://lab.example/a"),
+        ("b", "b", "https://lab.example/b"),
+        ("/c", "", "https://lab.example/c"),
+        ("https://lab.example/d", "", "https://lab.example/d"),
+    ],
+)
+def test_a_guid_is_a_link_only_if_it_is_an_address(guid: str, link: str, url: str | None) -> None:
+    told = f"<item><title>A</title><guid>{guid}</guid>{link and f'<link>{link}</link>'}</item>"
+    linked = f'<link href="{link}"/>' if link else ""
+    atom = f'<feed xmlns="http://www.w3.org/2005/Atom"><entry><id>{guid}</id><title>A</title>{linked}</entry></feed>'
+    for document in (rss(told), atom.encode()):
+        (entry,) = read(document).entries
+        assert (entry.url, entry.guid) == (url, guid)
+
+
 def test_an_entry_does_not_link_to_itself() -> None:
     (entry,) = read(rss(item(1, description="https://www.lab.example/1/?utm_source=rss and https://lab.example/2"))).entries
     assert entry.links == ("url:https://lab.example/2",)

@@ -24,6 +24,8 @@ FEED = Source("a", "feed", "https://lab.example/feed", "A")
 PAPERS = Source("p", "arxiv", "https://export.arxiv.org/api/query?search_query=x", "P")
 MAILING = Source("m", "feed", "https://rss.arxiv.org/rss/cs.AI", "M")
 PAGE = Source("g", "page", "https://lab.example/news", "G")
+SITEMAP = Source("s", "page", "https://lab.example/sitemap.xml", "S")
+LETTER = Source("l", "feed", "https://letter.example/feed", "L", options={"split": True})
 
 
 def at(days: float) -> str:
@@ -38,6 +40,15 @@ GAPS = {
     "nothing of what was known is listed": (FEED, 3, 4, None, Shown((at(-1), at(-2)), 2, 0), ("window rolled", 4, 2)),
     "it lists nothing of what was known, without dates": (FEED, 3, 4, None, Shown((None, None), 2, 0), ("window rolled", 4, 0)),
     "it reaches back to what was known": (FEED, 3, 4, None, Shown((at(-1), at(-5)), 2, 0), None),
+    "it reaches back to the last look": (FEED, 3, 60, None, Shown((at(-1), at(-5)), 2, 0), None),
+    "what was seen at the last look is not missing": (FEED, 3, 60, None, Shown((at(-1), at(-2)), 2, 0), ("window rolled", 4, 2)),
+    "only what is pinned is listed again": (FEED, 3, 4, None, Shown((at(-1), at(-2)), 2, 3, 3, False), ("window rolled", 4, 2)),
+    "what is pinned was parsed again": (FEED, 3, 4, None, Shown((at(-99), at(-2)), 1, 1, 0, False), ("window rolled", 4, 2)),
+    "more is listed again than anyone pins": (FEED, 3, 4, None, Shown((at(-1), at(-2)), 2, 4, 4, False), None),
+    "nothing but what is pinned": (FEED, 3, 4, None, Shown((), 0, 2, 2, False), None),
+    "only the latest issue, looked at every day": (FEED, 1, 7, None, Shown((at(0),), 1, 0), None),
+    "only the latest issue, looked at every week": (FEED, 7, 7, None, Shown((at(0),), 1, 0), ("window rolled", 7, 0)),
+    "the parts of the latest issue, looked at every day": (LETTER, 1, 7, None, Shown((at(0),) * 9, 9, 0), None),
     "it is new": (FEED, None, None, None, Shown((at(-1),), 1, 0), None),
     "it grew from nothing": (FEED, 1, None, None, Shown((at(-1),), 1, 0), None),
     "it is empty": (FEED, 1, 2, None, Shown(), None),
@@ -51,6 +62,7 @@ GAPS = {
     "papers are missing at the first poll": (PAPERS, None, None, "incomplete_results", None, ("incomplete results", 3, 0)),
     "the rest of the papers waits": (PAPERS, 1, 2, "too_many_items", Shown((at(0),), 1, 0), ("incomplete results", 1, 0)),
     "more than one takes of a whole history": (FEED, 1, 2, "too_many_items", Shown((at(0),), 1, 5), None),
+    "more than one takes of a sitemap": (SITEMAP, 1, 2, "too_many_items", Shown((at(0),), 1, 5), None),
     "the document breaks off": (FEED, 1, 2, "truncated", Shown((at(0),), 1, 0), ("incomplete results", 1, 0)),
     "the page lists less": (PAGE, 1, 2, "layout_changed", None, ("count dropped", 1, 0)),
     "no answer for a day": (FEED, 1, 2, "timeout", None, None),
@@ -84,6 +96,16 @@ def test_no_mailing_is_missed_over_a_week_end() -> None:
     assert complete.gap(MAILING, since=at(0), ok_at=at(2), newest_at=friday, error=None, shown=shown, now=at(3)) is None
 
 
+def test_no_mailing_of_the_winter_is_seen_before_it_is_sent() -> None:
+    shown = Shown(("2026-12-02T05:00:00Z",) * 100, 100, 0)
+    found = complete.gap(
+        MAILING, since=at(0), ok_at="2026-12-01T04:30:00Z", newest_at="2026-11-30T05:00:00Z", error=None, shown=shown,
+        now="2026-12-02T12:00:00Z",
+    )  # fmt: skip
+    assert found is not None
+    assert found.reason == "window rolled"
+
+
 CLOSED = {
     # the open gap, source, error, what was shown, read back to (days ago): how it is closed, or not
     "a failure closes nothing": ("no answer", FEED, "timeout", None, 9, None),
@@ -105,7 +127,26 @@ CLOSED = {
 @pytest.mark.parametrize(("reason", "source", "error", "shown", "back", "how"), CLOSED.values(), ids=CLOSED)
 def test_what_closes_a_gap(reason: str, source: Source, error: str | None, shown: Shown | None, back: int | None, how: str | None) -> None:
     one = Gap(source.id, at(-7), at(-3), reason, at(-3))
-    assert complete.closed(one, source, error=error, shown=shown, read_back_to=at(-back) if back else None) == how
+    assert complete.closed(one, source, error=error, shown=shown, read_back_to=at(-back) if back else None, now=at(0)) == how
+
+
+@pytest.mark.parametrize("error", [None, "timeout"])
+def test_what_cannot_be_proved_in_a_month_never_will(error: str | None) -> None:
+    def how(days: int, source: Source, reason: str = "window rolled") -> str | None:
+        one = Gap(source.id, at(-7), at(-3), reason, at(-3))
+        shown = Shown((at(days),), 1, 9)
+        return complete.closed(one, source, error=error, shown=None if error else shown, read_back_to=None, now=at(days))
+
+    assert how(27, FEED) is None
+    assert how(28, FEED) == "cannot be proved any more: in 30 days no document reached back over it"
+    assert how(28, SITEMAP) is None, "it is read back"
+    assert error is None or how(28, FEED, "no answer") is None
+
+
+def test_an_answer_that_lists_only_what_is_pinned_does_not_go_on_from_the_last_one() -> None:
+    one = Gap("a", at(-7), at(-3), "no answer", at(-3))
+    how = complete.closed(one, FEED, error=None, shown=Shown((at(0),) * 9, 9, 1, 1, False), read_back_to=None, now=at(0))
+    assert how == "it answers again, with other entries than before"
 
 
 OLD_DATES, NEW_DATES = tuple(at(-n) for n in range(5, 17)), tuple(at(-n / 10) for n in range(12))
@@ -120,12 +161,19 @@ FLOODS = {
     "it has nine entries": (1, Shown(OLD_DATES[:9], 9), False),
     "it never answered before": (None, Shown(OLD_DATES, 12), False),
     "others showed them before": (1, Shown(OLD_DATES, 0), False),
+    "everything is of today, without an hour": (0, Shown((at(0)[:10] + "T00:00:00Z",) * 12, 12), False),
+    "everything is of yesterday, without an hour": (0, Shown((at(-1)[:10] + "T00:00:00Z",) * 12, 12), True),
 }
 
 
 @pytest.mark.parametrize(("ok", "shown", "flood"), FLOODS.values(), ids=FLOODS)
 def test_a_flood_is(ok: int | None, shown: Shown, flood: bool) -> None:
-    assert complete.flooded(FEED, ok_at=at(-ok) if ok else None, shown=shown, now=at(0)) is flood
+    assert complete.flooded(FEED, ok_at=None if ok is None else at(-ok), shown=shown, now=at(0)) is flood
+
+
+@pytest.mark.parametrize("source", [MAILING, LETTER], ids=["a mailing", "the parts of an issue"])
+def test_what_is_all_new_each_time_never_floods(source: Source) -> None:
+    assert not complete.flooded(source, ok_at=at(-1), shown=Shown((at(-3),) * 12, 12), now=at(0))
 
 
 def test_papers_never_flood() -> None:
@@ -272,15 +320,126 @@ def test_the_same_gap_again_makes_the_open_one_longer(desk: Desk) -> None:
     assert desk.gaps() == [("a", "window rolled", at(-0.5), at(5.5), 1, None)]
 
 
+def test_a_pinned_entry_does_not_hide_that_the_list_has_moved_on(desk: Desk) -> None:
+    pinned = ("Pinned", -400)
+    desk.add("a")
+    desk.web.serves("/a", rss(pinned, *[(f"Old-{n}", -1 - n) for n in range(9)]))
+    desk.poll()
+    desk.web.serves("/a", rss(pinned, *[(f"Later-{n}", 29.9 - n / 10) for n in range(9)]))
+    desk.poll(after=30 * DAY)
+    assert desk.gaps() == [("a", "window rolled", at(-1), at(29.1), 1, None)]
+    desk.web.serves("/a", rss(pinned, ("Newest", 30.9), *[(f"Later-{n}", 29.9 - n / 10) for n in range(2)]))
+    desk.poll(after=DAY)  # of the newest known, two are still listed
+    assert len(desk.gaps()) == 1
+
+
+def test_the_last_of_two_entries_is_no_pinned_one(desk: Desk) -> None:
+    desk.add("a")
+    for day in (0, 3, 6):
+        desk.web.serves("/a", rss((f"Of-{day}", day - 0.5), (f"Of-{day - 3}", day - 3.5)))
+        desk.poll(after=3 * DAY if day else timedelta())
+    assert desk.gaps() == []
+
+
+def test_days_on_which_the_list_was_seen_are_not_missing(desk: Desk) -> None:
+    desk.add("a")
+    desk.web.serves("/a", rss(("One", -60), ("Zero", -70)))
+    for _ in range(20):
+        desk.poll(after=DAY)
+    desk.web.serves("/a", rss(("Three", 20.9), ("Two", 20.8)))
+    desk.poll(after=DAY)
+    assert desk.gaps() == [("a", "window rolled", at(19), at(20.8), 1, None)]
+
+
+def test_a_list_that_was_empty_in_between_was_not_seen(desk: Desk) -> None:
+    desk.add("a")
+    desk.web.serves("/a", rss(("One", -1), ("Zero", -2)))
+    desk.poll()
+    desk.web.serves("/a", rss())
+    for _ in range(9):
+        desk.poll(after=DAY)
+    desk.web.serves("/a", rss(("Three", 9.9), ("Two", 9.8)))
+    desk.poll(after=DAY)
+    assert desk.gaps() == [("a", "window rolled", at(0), at(9.8), 1, None)]
+
+
+def test_gaps_that_lie_apart_are_two_and_each_is_closed_for_itself(desk: Desk) -> None:
+    desk.add("a")
+    desk.web.serves("/a", rss(("A", -1), ("AA", -1.1)))
+    desk.poll()
+    desk.web.serves("/a", rss(("B", 2.5), ("BB", 2.4)))
+    desk.poll(after=3 * DAY)
+    desk.web.serves("/a", rss(("C", 3.9), ("B", 2.5)))
+    desk.poll(after=DAY)
+    desk.web.serves("/a", rss(("Z", 23.9), ("ZZ", 23.8)))
+    desk.poll(after=20 * DAY)
+    assert [row[2:5] for row in desk.gaps()] == [(at(-1), at(2.4), 1), (at(3.9), at(23.8), 1)]
+    desk.poll(after=10 * DAY)
+    assert [row[4:] for row in desk.gaps()] == [(0, "cannot be proved any more: in 30 days no document reached back over it"), (1, None)]
+
+
+def test_a_sitemap_longer_than_a_poll_takes_has_no_gap(desk: Desk) -> None:
+    desk.tables.append(f'[feeds.s]\nkind = "page"\nurl = "{desk.web.url("/sitemap.xml")}"\nlinks = "/p/"\n')
+    desk.web.serves("/robots.txt", b"", status=404)
+    pages = "".join(f"<url><loc>{desk.web.url(f'/p/x{n}')}</loc></url>" for n in range(3_001))
+    listed = f'<?xml version="1.0"?><urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{pages}</urlset>'
+    desk.web.serves("/sitemap.xml", listed.encode())
+    assert desk.poll()["s"].outcome == "too_many_items"
+    assert desk.gaps() == []
+
+
+def test_a_missed_mailing_is_closed_when_all_queries_of_arxiv_have_read_on(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(complete, "MAILINGS", ("127.0.0.1",))
+    desk.add("a")
+    desk.tables.append('[feeds.p]\nkind = "arxiv"\nquery = "cat:cs.AI"\n')
+
+    def look(day: float) -> None:
+        desk.now = NOW + timedelta(days=day)
+        with Fetcher("test@example.org", deadline_s=20) as fetcher:
+            list(poll.poll(desk.db, desk.config, fetcher, now=desk.now, only=["a"]))
+
+    for day in (0, 4):  # Friday and Tuesday
+        desk.web.serves("/a", rss((f"Of-{day}", day - 0.05)))
+        look(day)
+    assert [row[1:5] for row in desk.gaps()] == [("window rolled", at(-0.05), at(3.95), 1)]
+    look(4.5)
+    assert desk.gaps()[0][4] == 1, "the query has not been read since"
+    with store.transaction(desk.db):
+        desk.db.execute("UPDATE sources SET added_at = ?, last_ok_at = ? WHERE id = 'p'", (at(-9), at(4.6)))
+    look(5)
+    assert desk.gaps()[0][4:] == (0, "the queries of arXiv have read on past it")
+
+
+def test_all_queries_of_arxiv_have_read_on_when(desk: Desk) -> None:
+    desk.add("a")
+    desk.web.serves("/a", rss(("One", -1)))
+    desk.poll()
+    missed = Gap("a", at(1), at(2), "window rolled", at(2))
+    state = "UPDATE sources SET fails = ?, last_ok_at = ? WHERE id = ?"
+    with store.transaction(desk.db):
+        assert not gaps.papers_read(desk.db, missed), "there is no query"
+        papers = [Source(name, "arxiv", "https://export.arxiv.org/api/query?search_query=x", name) for name in ("p", "q")]
+        sources.sync(desk.db, [FEED, *papers], at(0))
+        sources.sync(desk.db, [FEED, *papers, Source("r", "arxiv", papers[0].url, "R")], at(1.5))  # did not read what was before it
+        desk.db.executemany(state, [(0, at(3), "p"), (0, at(1), "q"), (9, at(2.5), "r")])
+        assert not gaps.papers_read(desk.db, missed), "one has not read on"
+        desk.db.execute(state, (1, at(3), "q"))
+        assert not gaps.papers_read(desk.db, missed), "one fails"
+        desk.db.execute(state, (0, at(3), "q"))
+        assert gaps.papers_read(desk.db, missed)
+        gaps.note(desk.db, Gap("q", at(0), at(1.5), "incomplete results", at(1.5)))
+        assert not gaps.papers_read(desk.db, missed), "one has a gap there, too"
+
+
 def test_another_source_that_showed_it_before_does_not_prove_this_one_complete(desk: Desk) -> None:
     desk.add("a")
     desk.add("b")
     desk.web.serves("/a", rss(("One", -1)))
     desk.web.serves("/b", rss(("One", -1)))
     desk.poll()
-    desk.web.serves("/b", rss(("Two", 2), ("One", -1)))
+    desk.web.serves("/b", rss(("Two", 2), ("Three", 1.9), ("One", -1)))
     desk.poll(after=2 * DAY)
-    desk.web.serves("/a", rss(("Two", 2)))
+    desk.web.serves("/a", rss(("Two", 2), ("Three", 1.9)))
     assert desk.poll(after=6 * HOUR)["a"].new == 0
     assert [row[:2] for row in desk.gaps()] == [("a", "window rolled")]
 
@@ -358,6 +517,46 @@ def test_a_known_feed_full_of_old_entries_under_new_addresses_is_a_flood_and_bac
     desk.web.serves("/a", rss(("Newer", 1.2), *[(f"Other-{n}", -n - 1.5) for n in range(12)]))
     assert desk.poll(after=DAY)["a"].outcome == "new"
     assert desk.backlog()["Newer"] == 0
+
+
+def test_news_that_are_dated_without_an_hour_are_no_flood(desk: Desk) -> None:
+    desk.add("a")
+    desk.web.serves("/a", rss(*[(f"Old-{n}", -1.25) for n in range(12)]))
+    desk.poll()
+    desk.web.serves("/a", rss(*[(f"New-{n}", -0.25) for n in range(12)]))  # of today, 00:00; published after the poll at 06:00
+    assert desk.poll(after=DAY / 2)["a"].outcome == "new"
+    assert {title for title, value in desk.backlog().items() if value == 0} == {f"New-{n}" for n in range(12)}
+
+
+def test_a_flood_after_days_without_an_answer_proves_nothing_of_them(desk: Desk) -> None:
+    desk.add("a")
+    desk.web.serves("/a", rss(*[(f"Old-{n}", -n - 1) for n in range(12)]))
+    desk.poll()
+    desk.web.serves("/a", b"", status=404)
+    desk.poll(after=5 * DAY)
+    desk.web.serves("/a", rss(*[(f"Other-{n}", -n - 1) for n in range(12)]))
+    assert desk.poll(after=2 * DAY)["a"].outcome == "flood"
+    assert desk.gaps() == [("a", "no answer", at(0), at(5), 1, None)]
+
+
+def test_an_empty_feed_is_told_as_long_as_it_is_empty(desk: Desk) -> None:
+    desk.add("a")
+    desk.web.serves("/a", rss(("One", -1)))
+    desk.poll()
+    desk.web.serves("/a", rss())
+    desk.poll(after=DAY)
+    desk.poll(after=DAY)
+    desk.poll(after=60 * DAY)
+    desk.web.serves("/a", b"", status=404)
+    desk.poll(after=DAY)
+    assert [said[:25] for said in desk.findings() if "without entries" in said] == ["a: answered on 2026-06-13"]
+    desk.web.serves("/a", rss())
+    desk.poll(after=30 * DAY)
+    assert desk.health("a")["health"] == "quiet"
+    desk.web.serves("/a", rss(("Two", 90), ("One", -1)))
+    desk.poll(after=DAY)
+    assert not any("without entries" in said for said in desk.findings())
+    assert desk.health("a")["health"] == "ok"
 
 
 def test_f67_an_empty_feed_that_used_to_have_entries_is_a_warning_and_no_failure(desk: Desk) -> None:
@@ -439,16 +638,17 @@ def test_f25_a_login_page_in_place_of_every_source_is_one_hint(desk: Desk) -> No
     assert digests.health(desk.db, at(0.5), at(1)).last_failed, "so no digest is written"
 
 
-def test_the_ledger_keeps_what_was_closed_and_never_two_open_of_a_kind(desk: Desk) -> None:
+def test_the_ledger_joins_what_touches(desk: Desk) -> None:
     desk.add("a")
     desk.web.serves("/a", rss(("One", -1)))
     desk.poll()
     with store.transaction(desk.db):
-        for start, end in ((-9, -8), (-12, -7)):
+        for start, end in ((-9, -8), (-12, -9), (-8, -7), (-6, -5)):
             gaps.note(desk.db, Gap("a", at(start), at(end), "no answer", at(0)))
         gaps.note(desk.db, Gap("a", at(-3), at(-2), "count dropped", at(0)))
     assert [(gap.reason, gap.from_at, gap.to_at) for gap in gaps.open_of(desk.db, "a")] == [
         ("no answer", at(-12), at(-7)),
+        ("no answer", at(-6), at(-5)),
         ("count dropped", at(-3), at(-2)),
     ]
 
@@ -477,13 +677,13 @@ def test_a_quiet_digest_with_a_gap_does_not_say_that_nothing_happened() -> None:
 
 def test_the_foot_names_three_gaps_and_three_silent_sources_and_counts_the_others() -> None:
     quiet = tuple(
-        {"source": f"q{n}", "title": f"Quiet {n}", "role": "primary", "quiet_since": at(-20 - n)[:10], "habit_days": 2} for n in range(5)
+        {"source": f"q{n}", "title": f"Quiet {n}", "quiet_since": at(-20 - n)[:10], "quiet_at": at(-0.5), "habit_days": 2} for n in range(5)
     )
     said = text_of(gaps=tuple(open_gap(f"Press {n}", "no answer") for n in range(4)), quiet=quiet)
     assert "4 gaps: Press 0 has not answered since 9 June; Press 1 " in said
     assert "Press 2 has not answered since 9 June; and 1 more." in said
     assert "Silent: Quiet 0 has been silent for 20 days; it used to bring something at least every 2 days; Quiet 1 " in said
-    assert "every 2 days; and 2 more sources for longer." in said
+    assert "every 2 days; and 2 more sources, named by `tracker status`." in said
     assert "Quiet 3" not in said
 
 
@@ -499,3 +699,18 @@ def test_a_digest_tells_the_gaps_that_reach_into_its_period_and_no_closed_ones(d
         gaps.note(desk.db, Gap("b", at(-0.9), at(-0.5), "no answer", at(-0.5)))
         gaps.close(desk.db, gaps.open_of(desk.db, "b")[0], at(0), "the next answer overlaps")
     assert [(gap["source"], gap["reason"]) for gap in digests.health(desk.db, *PERIOD).gaps] == [("a", "count dropped")]
+
+
+def test_another_address_of_a_source_leaves_no_gap_to_the_list_of_the_old_one(desk: Desk) -> None:
+    desk.add("a")
+    desk.web.serves("/a", rss(("One", -1), ("Two", -2)))
+    desk.poll()
+    desk.tables = [table.replace('/a"', '/b"') for table in desk.tables]
+    desk.web.serves("/b", b"", status=404)
+    assert desk.poll(after=DAY)["a"].error
+    desk.web.serves("/b", rss(*[(f"Other-{n}", 1.5 - n / 100) for n in range(5)]))
+    assert desk.poll(after=DAY)["a"].outcome == "new"
+    assert desk.gaps() == []
+    desk.web.serves("/b", rss(*[(f"Later-{n}", 5 - n / 100) for n in range(5)]))
+    desk.poll(after=4 * DAY)
+    assert [gap[1] for gap in desk.gaps()] == ["window rolled"], "its own list is compared again"

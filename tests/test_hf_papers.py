@@ -6,8 +6,9 @@ import json
 import re
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -16,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.test_feed import told, tried
-from tracker import store
+from tracker import poll, store
 from tracker.config import load
 from tracker.errors import NAMES, ConfigError, ParseError, SourceError
 from tracker.pollers import Parsed, hf_papers
@@ -24,6 +25,7 @@ from tracker.store import items, sources
 from tracker.types import Entry, Page, Request, Response, Source, State
 
 DATA = Path(__file__).parent / "data" / "hf_papers"
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 SOURCE = Source("daily", "hf_papers", hf_papers.API, "Daily papers", origin="paper")
 
 
@@ -217,6 +219,35 @@ def test_a_backfill_reads_every_day_and_never_moves_the_cursor_back() -> None:
     pages = hub.poll(State(cursor="2026-07-01", since="2026-05-20T00:00:00Z", backfill=True, body_hash="x", etag='"1"'))
     assert titles(pages) == all_of("2026-05-20", "2026-06-12")
     assert pages[-1].cursor == "2026-07-01"
+
+
+@pytest.mark.parametrize("walk", [True, False])
+def test_what_is_left_of_a_walk_is_no_news_when_a_later_poll_reads_it(walk: bool) -> None:
+    state, pages = State(cursor="2026-06-12", since="2026-06-01T00:00:00Z", backfill=True, walk=walk), list[Page]()
+    with pytest.raises(SourceError):
+        pages.extend(hf_papers.poll(SOURCE, state, Hub(breaks=4).get, lambda response: read(response.body)))
+    for broken in (True, False):  # and of what is left of that
+        state, later = State(cursor=[page.cursor for page in pages if page.cursor][-1]), list[Page]()
+        hub = Hub("2026-06-16", breaks=8 if broken else None)
+        with suppress(SourceError):
+            later.extend(hf_papers.poll(SOURCE, state, hub.get, lambda response: read(response.body)))
+        backlog = {title[:10] for title in titles([page for page in later if page.backlog])}
+        assert bool(backlog) is walk
+        assert all(day <= "2026-06-09" for day in backlog), "what was listed since is news"
+        pages += later
+    assert pages[-1].cursor == "2026-06-16"
+
+
+def test_a_walk_that_breaks_off_is_never_mailed(db: sqlite3.Connection, tmp_path: Path) -> None:
+    (tmp_path / "feeds.toml").write_text('[feeds.daily]\nkind = "hf_papers"\n', encoding="utf-8")
+    config, now = load(tmp_path / "feeds.toml"), datetime(2026, 6, 12, 6, tzinfo=UTC)
+    list(poll.poll(db, config, Hub(), now=now))
+    walk = [one.outcome for one in poll.poll(db, config, Hub("2026-06-12", breaks=5), now=now + HOUR, back_to=now - 12 * DAY)]
+    assert walk == ["unchanged", "timeout"]
+    list(poll.poll(db, config, Hub("2026-06-13"), now=now + DAY))
+    news = {row[0][:10] for row in db.execute("SELECT title FROM items WHERE NOT backlog")}
+    backlog = {row[0][:10] for row in db.execute("SELECT title FROM items WHERE backlog")}
+    assert (news, min(backlog)) == ({"2026-06-13"}, "2026-05-31")
 
 
 def test_so_many_days_and_no_more_in_one_poll(monkeypatch: pytest.MonkeyPatch) -> None:

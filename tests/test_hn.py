@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -20,6 +22,7 @@ from tracker.clock import iso
 from tracker.config import load
 from tracker.errors import NAMES, ConfigError, ParseError, SourceError
 from tracker.pollers import Parsed, hn
+from tracker.pollers.answer import gist
 from tracker.store import items, sources, transaction
 from tracker.types import Entry, Page, Request, Response, Source, State
 
@@ -39,6 +42,21 @@ def read(body: bytes) -> Parsed:
 @pytest.mark.parametrize("expected", sorted(DATA.glob("*.json")), ids=lambda path: path.stem)
 def test_golden_pairs(expected: Path) -> None:
     assert told(read(expected.with_suffix(".answer").read_bytes())) == json.loads(expected.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("letters", [b"a", b"\\\\a", b"\xc3\xa9"], ids=["letters", "escapes", "UTF-8"])
+def test_f46_a_text_that_never_ends_costs_little_memory(letters: bytes) -> None:
+    code = 'import resource, sys; from tracker.pollers.answer import gist; body = b\'[{"title": "\' + sys.argv[1].encode() * 4_000_000; '
+    code += "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; gist([body], 'title|id'); "
+    code += "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
+    told = subprocess.run([sys.executable, "-c", code, letters.decode()], capture_output=True, text=True, check=True, timeout=60)
+    assert int(told.stdout) < 50_000  # kB; it was 140 bytes a letter
+
+
+def test_the_gist_of_an_answer_is_its_kept_values() -> None:
+    body = b'{"title": "A \\"q\\" b\\\\", "points": 3, "id": 7}'
+    assert gist([body], "title|id") == gist([body.replace(b"3", b"4")], "title|id")
+    assert len({gist([told], "title|id") for told in (body, body.replace(b"b", b"c"), body.replace(b"7", b"8"))}) == 3
 
 
 @pytest.mark.parametrize(

@@ -193,6 +193,43 @@ def test_a_changelog_entry_is_known_again_when_the_document_grows_or_shrinks(kno
     assert [title for (title,) in rows(known)] == ["v1.0", "v1.1", "v1.2", "Else"]
 
 
+PLACES = {
+    # of one page, listed one at a time: what stands in the second document, and how many items there are then
+    "another place, guid and title": (("B", "#b", "b"), 2),
+    "another place and title, no guid": (("B", "#b", None), 2),
+    "another place, the same guid": (("B", "#b", "a"), 1),
+    "another place, the same title": (("a!", "#b", "b"), 1),
+    "the same place": (("B", "#a", "b"), 1),
+    "the page itself": (("B", "", "b"), 1),
+}
+
+
+@pytest.mark.parametrize(("told", "expected"), PLACES.values(), ids=PLACES)
+def test_a_changelog_that_lists_one_entry_at_a_time(known: sqlite3.Connection, told: tuple[str, str, str | None], expected: int) -> None:
+    log = "https://lab.example/changelog"
+    first = entry("A", f"{log}#a", "a", published_at=None)
+    second = entry(told[0], f"{log}{told[1]}", told[2], published_at=None)
+    poll(known, BLOG, first)
+    poll(known, BLOG, second, now="2026-06-12T12:00:00Z")
+    assert count(known, "items") == expected
+    beside = [(second, first)] if told[1] == "#b" and expected == 2 else []
+    for hour, again in enumerate([(second,), *beside, (first,)]):  # each of them is known again, alone and beside the other
+        assert poll(known, BLOG, *again, now=f"2026-06-13T1{hour}:00:00Z").new == 0
+
+
+def test_of_a_changelog_that_lists_one_entry_at_a_time_none_is_lost(known: sqlite3.Connection) -> None:
+    for n in range(5):
+        assert poll(known, BLOG, entry(f"v{n}", f"https://lab.example/log#v{n}", f"g{n}"), now=f"2026-06-12T1{n}:00:00Z").new == 1
+    assert [title for (title,) in rows(known)] == [f"v{n}" for n in range(5)]
+    retold = entry("v2, corrected", "https://lab.example/log#v2-corrected", "g2")
+    assert poll(known, BLOG, retold, now="2026-06-13T10:00:00Z").new == 0  # the guid says which
+
+
+def test_two_places_of_a_page_that_two_sources_name_are_one_page(known: sqlite3.Connection) -> None:
+    poll(known, BLOG, entry("A", "https://lab.example/post#comments", "a"))
+    assert poll(known, PRESS, entry("Look", "https://lab.example/post#results", "p"), now="2026-06-12T12:00:00Z").new == 0
+
+
 def test_guids_that_are_positions_do_not_swallow_new_entries(known: sqlite3.Connection) -> None:
     first = [entry(f"Post {n}", f"https://lab.example/{n}", f"{position}") for position, n in enumerate((2, 1))]
     poll(known, BLOG, *first)

@@ -21,7 +21,7 @@ from tracker.clock import iso
 from tracker.errors import ConfigError, ParseError, SourceError
 from tracker.fetch import Fetcher
 from tracker.pollers import Parsed, page
-from tracker.pollers.listing import days, embedded, links
+from tracker.pollers.listing import days, embedded, links, sitemaps
 from tracker.pollers.worker import ParseWorker
 from tracker.store import sources
 from tracker.types import Page, Polled, Request, Response, Source, State
@@ -202,10 +202,66 @@ def test_f72_a_page_that_is_no_list_is_layout_changed(body: bytes, sentence: str
     assert str(caught.value).count("https://") == 1
 
 
+CONTROLS = ["\x01", "\x07", "\x0b", "\x0c", "\x1b[31m", "\x1f", "\ufffe", "\uffff", "&#7;", "&#x1F;", "&#x000000b", "&#xFFFE;", "&#xD83D;",
+            "&#0;", "&#x110000;", "&#99999999;", "&#&#7;7;", "&#\x077;"]  # fmt: skip
+
+
+@pytest.mark.parametrize("control", CONTROLS, ids=ascii)
+def test_f33_a_character_that_no_page_may_hold_costs_no_article(control: str) -> None:
+    body = "".join(f"<article><a href=/notes/{n}><h2>Note {n} {control} of ferns</h2></a><p>{control}{n}</p></article>" for n in range(3))
+    told = titles(body.encode())
+    assert [[word for word in title.split() if word.isalnum()] for title in told] == [["Note", str(n), "of", "ferns"] for n in range(3)]
+    log = f"<h1>Log</h1><h2>June 12, 2026</h2><p>We {control} did</p><h2>June 10, 2026</h2><p>We did</p>"
+    assert len(titles(log.encode(), replace(SOURCE, options={"links": "#"}))) == 2
+
+
+def test_characters_by_number_are_read() -> None:
+    assert titles(b"<h2><a href=/notes/x>Caf&#233; &#x2014; &#128578; &amp;#7;</a></h2>") == ["Caf\u00e9 \u2014 \U0001f642 &#7;"]
+
+
+@pytest.mark.parametrize("scrap", [b"<!--", b"<script ", b"<script " * 10 + b"<!--", b"<meta>", b"<!-- -- ", b'"buildId":"', b"<link a"])
+def test_f46_what_looks_like_a_build_costs_no_time(scrap: bytes) -> None:
+    big = answer(scrap * (8_000_000 // len(scrap)))
+
+    def parse(_: Response) -> Parsed:
+        raise ParseError("malformed", "not asked here")
+
+    began = time.process_time()
+    with pytest.raises(ParseError):
+        list(page.poll(SOURCE, State(), lambda _: big, parse))
+    assert time.process_time() - began < 2  # it was 6
+
+
 def test_f72_a_note_about_a_404_is_a_note() -> None:
     assert titles(b"<title>Notes</title><h1>Notes</h1><h2><a href=/notes/x>404: a history of absence</a></h2>") == [
         "404: a history of absence"
     ]
+
+
+@pytest.mark.parametrize(
+    "title",
+    ["404 Media", "Forbidden knowledge", "Oops: we forgot the beans", "Access denied: how seeds refuse", "Just a moment: on latency"],
+)
+def test_f72_a_list_is_not_gone_for_a_title_that_begins_like_it(title: str) -> None:
+    page_of_notes = listing(1, 2, before=f"<title>{title} | Fern Lab</title><h1>{title}</h1>")
+    assert len(page.read(page_of_notes, SOURCE, URL, None).entries) == 2
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        *("404: This page could not be found.", "Error 404 (Not Found)!!1", "Oops! That page can’t be found. – Fern Lab", "403 Forbidden"),
+        *(
+            "Just a moment…",
+            "Attention Required! | Cloudflare",
+            "Page not found | Notes | Fern Lab",
+            "We can’t find the page you requested",
+        ),
+    ],
+)
+def test_f72_a_page_that_says_nothing_else_is_gone(title: str) -> None:
+    with pytest.raises(ParseError):
+        page.read(listing(1, 2, 3, before=f"<title>{title}</title>"), SOURCE, URL, None)
 
 
 # -- F73: hostile pages ---------------------------------------------------------------------------------
@@ -292,13 +348,14 @@ def listed(body: bytes, charset: str | None = None) -> Parsed | None:
 @given(st.one_of(st.binary(max_size=400), st.lists(SCRAPS, max_size=30).map(lambda scraps: "".join(scraps).encode("utf-8", "replace"))))
 @example(b"<a href='/notes/x'>\xff\xfe\x00")
 @example(b"\xff\xfea")
+@example(b"http://\x00")
 @example(b"<meta charset=utf-7><a href=/notes/x>+AGE-</a>")
 @settings(max_examples=400, deadline=None)
 def test_any_bytes_are_a_list_or_a_named_error(body: bytes) -> None:
     for charset in (None, "utf-16", "no-such-charset", "punycode"):
         if (parsed := listed(body, charset)) is None:
             continue
-        assert parsed.entries
+        assert parsed.entries or sitemaps.is_sitemap(body)  # of a sitemap that lists none `poll` says so
         assert len({canonical_url(str(entry.url)) for entry in parsed.entries}) == len(parsed.entries)
         for entry in parsed.entries:
             assert entry.title

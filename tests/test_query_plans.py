@@ -148,6 +148,7 @@ def _completeness(db: sqlite3.Connection) -> None:
     assert gaps.newest_day(db, "blog") == AT.date()
     assert gaps.days(db, "blog", 31) == [AT.date()]
     gaps.beside(db, "blog")
+    browse.never(db, NOW)
 
 
 STEPS: dict[str, Callable[[sqlite3.Connection, config.Config], object]] = {

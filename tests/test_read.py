@@ -296,6 +296,27 @@ def test_of_a_host_that_refuses_one_article_is_tried_a_run_and_doctor_tells(home
     assert "contact" in found.say
 
 
+@pytest.mark.parametrize("failure", ["reset", "close"])
+def test_a_host_that_falls_silent_is_left_in_peace_until_the_next_run(home: Home, failure: str) -> None:
+    for n in range(9):
+        home.web.fails(f"/p{n}", failure)
+        home.post(f"p{n}")
+    assert [reading.outcome for reading in home.run()] == ["connection"] * 3
+    assert len(set(home.asked())) == 3
+    assert home.rows("SELECT tries, count(*) FROM pending WHERE stage = 'article' GROUP BY tries") == [(0, 6), (1, 3)]
+    assert len(home.run()) == 1, "of whom it is known, one is tried"
+
+
+def test_one_answer_among_failures_keeps_a_host_in_turn(home: Home) -> None:
+    for n in range(8):
+        if n % 3:
+            home.web.fails(f"/p{n}", "reset")
+        else:
+            home.web.serves(f"/p{n}", page())
+        home.post(f"p{n}")
+    assert len(home.run()) == 8
+
+
 # -- told, and quiet --------------------------------------------------------------------------------
 
 

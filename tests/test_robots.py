@@ -352,6 +352,52 @@ def test_a_robots_txt_on_the_way_has_what_is_left_of_the_deadline(web: Server, s
         assert (slept, paths(other)) == ([1.0], ["/robots.txt"])  # the second pause is not within what the first has left
 
 
+def test_a_timeout_on_the_way_is_not_held_against_the_host(web: Server) -> None:
+    with server() as other:
+        web.answers("/away", lambda exchange: time.sleep(0.6) or exchange.answer(302, {"Location": other.url("/news")}, b""))
+        other.answers("/robots.txt", lambda exchange: time.sleep(0.6) or exchange.answer(200, {}, b""))
+        other.serves("/news", PAGE)
+        with Fetcher(None, deadline_s=1) as short:
+            error = refused(lambda: short.get(Request(web.url("/away"), trusted_host="127.0.0.1", robots=True)))
+            assert error.name == "timeout"
+            assert "within 1 s" not in str(error)
+            assert short.get(Request(other.url("/news"), trusted_host="127.0.0.1", robots=True)).body == PAGE
+
+
+def test_a_silent_host_is_asked_once_for_its_robots_txt(web: Server) -> None:
+    web.fails("/robots.txt", "silence")
+    with Fetcher(None, deadline_s=0.3) as short:
+        for _ in range(3):
+            assert refused(lambda: short.get(Request(web.url("/news"), trusted_host="127.0.0.1", robots=True))).name == "timeout"
+    assert len(web.hits("/robots.txt")) == 1
+
+
+def test_S25_a_page_that_leads_to_a_private_host_is_named(web: Server, get: Get) -> None:
+    web.redirects("/news", "http://[::1]:9/x")
+    error = refused(lambda: get("/news"))
+    assert error.name == "blocked_address"
+    assert f"{web.url('/news')} → http://[::1]:9/x" in str(error)
+
+
+@pytest.mark.parametrize("path", ["/b/../a/x", "/b/%2e%2e/a/x", "/b/%2E./a/x", "/./a/x", "/%2e/a/./x", "/../a/x", "/a/b/..", "/a/c/."])
+def test_dots_in_a_path_hide_nothing_from_robots_txt(web: Server, get: Get, path: str) -> None:
+    web.serves("/robots.txt", b"User-agent: *\nDisallow: /a/")
+    web.redirects("/old", path)
+    assert refused(lambda: get(path)).name == refused(lambda: get("/old")).name == "disallowed"
+    assert paths(web) == ["/robots.txt", "/old"]
+
+
+@pytest.mark.parametrize(
+    ("path", "sent"),
+    [("/a/../b?c=../d", "/b?c=../d"), ("/a/..", "/"), ("/a/b/.", "/a/b/"), ("/a//b", "/a//b"), ("/...", "/..."), ("/.a/b.", "/.a/b.")],
+)
+def test_a_path_is_asked_for_as_robots_txt_is(web: Server, get: Get, path: str, sent: str) -> None:
+    web.serves("/robots.txt", b"")
+    web.serves(sent.partition("?")[0], PAGE)
+    get(path)
+    assert paths(web) == ["/robots.txt", sent]
+
+
 @pytest.mark.parametrize(("hops", "counts"), [(1, True), (5, True), (6, False)])
 def test_five_redirects_of_robots_txt_are_followed(web: Server, get: Get, hops: int, counts: bool) -> None:
     for hop in range(hops):

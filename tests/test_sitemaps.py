@@ -22,6 +22,7 @@ from tracker.errors import ParseError, SourceError
 from tracker.fetch import Fetcher
 from tracker.pollers import Parsed, page
 from tracker.pollers.listing import sitemaps, slugs
+from tracker.pollers.listing.links import Pattern
 from tracker.pollers.worker import ParseWorker
 from tracker.types import Page, Polled, Request, Response, Source, State
 
@@ -255,6 +256,26 @@ def test_sitemaps_that_are_left_out_hide_something_only_where_they_may_have_chan
     for changed, problem in ((1, None), (5, None), (6, "too_many_items")):
         now = days | {f"/s{n}.xml": "2026-02-01" for n in range(10, 10 + changed)}
         assert polled(web | {URL: index(now)}, after(first))[0].problem == problem
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        ("/news/ /research/", ["/news-sitemap.xml", "/pages-sitemap.xml", "/posts-sitemap.xml"]),  # research stands in one of the others
+        ("/news/ /20*/", ["/news-sitemap.xml", "/pages-sitemap.xml", "/posts-sitemap.xml"]),
+        ("/news/ /posts/", ["/news-sitemap.xml", "/posts-sitemap.xml"]),
+        ("/news/ !/research/", ["/news-sitemap.xml"]),
+    ],
+)
+def test_sitemaps_are_chosen_by_name_only_if_each_of_the_links_has_one(wanted: str, expected: list[str]) -> None:
+    children = {f"/{name}-sitemap.xml": "" for name in ("news", "posts", "pages")}
+    parsed = sitemaps.read(index(children), Pattern(wanted, URL))
+    assert sorted(url.removeprefix(HOST) for url, _ in sitemaps.chosen(parsed, URL, wanted, "")) == expected
+
+
+@pytest.mark.parametrize("scheme", ["https", "HTTPS", "Https"])
+def test_the_scheme_of_an_address_has_no_case(scheme: str) -> None:
+    assert listed(urlset(row("/notes/a").replace("https", scheme))) == listed(urlset(row("/notes/a"))) != []
 
 
 def test_sitemaps_of_other_hosts_are_not_asked_for() -> None:

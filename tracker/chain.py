@@ -28,6 +28,7 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 PERMANENT = frozenset({301, 308})
 # A server that restarts or a proxy that lost it is back in seconds; what takes longer is for the back-off of ``poll``.
 FAILING = frozenset({500, 502, 503, 504})
+_DOTS = (".", "..")  # segments of a path that are none
 PAUSES_S = (1.0, 3.0)  # before the second and the third try, the last
 
 
@@ -55,7 +56,7 @@ class Chain:
         url = request.url.strip().partition("#")[0]
         chain = cls(net.shown(url), url, deadline_s, deadline_s, request.trusted_host)
         parts = chain.checked(url)
-        chain.url = _without_userinfo(parts)
+        chain.url = _dialled(parts)
         chain.etag, chain.last_modified = _field_value(request.etag), _field_value(request.last_modified)
         if parts.username or parts.password:
             pair = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
@@ -121,7 +122,7 @@ class Chain:
         parts = self.checked(target)
         if not _same_origin(_split(self.url), parts):
             self.etag = self.last_modified = self.authorization = None
-        self.url, self.redirected = _without_userinfo(parts), True
+        self.url, self.redirected = _dialled(parts), True
         self.permanent = self.permanent and status in PERMANENT
         self.moved_to = self.url if self.permanent else self.moved_to
 
@@ -139,8 +140,22 @@ def _split(url: str, *, strict: bool = False) -> SplitResult:
         return SplitResult("", "", "", "", "")
 
 
-def _without_userinfo(parts: SplitResult) -> str:
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+def _dialled(parts: SplitResult) -> str:
+    """The address without user name, its dot segments resolved (RFC 3986 section 5.2.4): robots.txt speaks of what a server will read."""
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], path=_without_dots(parts.path)).geturl()
+
+
+def _without_dots(path: str) -> str:
+    segments = [dots if (dots := segment.lower().replace("%2e", ".")) in _DOTS else segment for segment in path.split("/")]
+    if not any(segment in _DOTS for segment in segments):
+        return path
+    kept: list[str] = []
+    for segment in segments[1:]:
+        if segment == "..":
+            del kept[-1:]
+        elif segment != ".":
+            kept.append(segment)
+    return "/" + "/".join(kept + [""] * (segments[-1] in _DOTS))
 
 
 def _same_origin(old: SplitResult, new: SplitResult) -> bool:

@@ -19,7 +19,6 @@ from tracker.options import Group, Options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from datetime import datetime
 
     from tracker.run import Tracker
     from tracker.types import Polled
@@ -117,23 +116,26 @@ def poll(options: Options, sources: tuple[str, ...], since: str | None) -> None:
     Example: tracker poll openai-news arxiv-learning
              tracker poll --since 90d
     """
-    from tracker import show
+    from tracker import clock, show
     from tracker.run import Tracker
     from tracker.store.sources import states
 
-    told, back_to = _progress(options), _since(options, since) if since else None
+    told, back_to = _progress(options), options.since(since) if since else None
     with Tracker(options.config, options.db, now=options.moment) as tracker:
-        never = _never_back(tracker, sources) if back_to else {}
+        back, never = _back_and_never(tracker, sources) if back_to else (list(sources), {})
         results = []
         for result in tracker.poll(sources, back_to=back_to):
             results.append(result)
             told(result)
         known, asked = states(tracker.db), {result.source for result in results}
-    lines = [show.polled(result) for result in sorted(results, key=lambda result: result.source)]
-    lines += [show.waits(name, known[name], options.moment) for name in sources if name not in asked and name not in never]
+    lines = list(show.polls(results, clock.iso(back_to)[:10] if back_to else ""))
+    lines += [show.waits(name, known[name], options.moment) for name in back if name not in asked]
     lines += [f"  … {why}" for why in never.values()]
-    lines = lines or ["No source can be read back." if back_to else "No source was due."]
-    _say(options, lines, [{name: getattr(r, name) for name in r.__slots__} for r in results])
+    facts = [{name: getattr(r, name) for name in r.__slots__} for r in results]
+    facts += [{"source": name, "outcome": "not asked", "error": why} for name, why in never.items() if name]
+    _say(options, lines or ["No source was due."], facts)
+    if sources and not back:
+        raise TrackerError("nothing was read back")
     if results and all(not result.ok and not result.entries for result in results):
         raise TrackerError(_no_answer(results))
 
@@ -172,7 +174,7 @@ def tag(options: Options, again: bool, since: str | None) -> None:
     told = _progress(options)
     with Tracker(options.config, options.db, now=options.moment) as tracker:
         batches = []
-        for batch in tracker.tag(again_since=_since(options, since) if since else None):
+        for batch in tracker.tag(again_since=options.since(since) if since else None):
             batches.append(batch)
             told(batch)
     facts = {name: sum(getattr(b, name) for b in batches) for name in ("items", "on_topic", "waiting")}
@@ -348,15 +350,11 @@ def doctor(options: Options) -> None:
     \b
     Example: tracker doctor
     """
-    from tracker import store
+    from tracker import show, store
     from tracker.doctor import check
-    from tracker.text import one_line
 
     findings = check(store.open(options.db), options.load(), options.moment)
-    lines = [f"{'✗' if f.level == 'error' else '!'} {f.what}: {one_line(f.say, 600)}" for f in findings] or [
-        "Nothing is known to be wrong."
-    ]
-    _say(options, lines, [{"level": f.level, "what": f.what, "say": f.say} for f in findings])
+    _say(options, show.findings(findings), [{"level": f.level, "what": f.what, "say": f.say} for f in findings])
     if any(finding.level == "error" for finding in findings):
         click.get_current_context().exit(1)
 
@@ -374,12 +372,15 @@ def _say(options: Options, lines: Iterable[str], facts: object) -> None:
             click.echo(line)
 
 
-def _never_back(tracker: Tracker, names: Sequence[str]) -> dict[str, str]:
-    """Of the sources that were named, those that cannot be read back, each with the sentence why."""
+def _back_and_never(tracker: Tracker, names: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """Of the sources named, or of all, those that can be read back, and why the others cannot: a sentence each, one for all unnamed."""
     from tracker.complete import cannot_walk_back, walks_back
 
-    named = [tracker.config.source(name) for name in names]
-    return {source.id: cannot_walk_back(source) for source in named if not walks_back(source)}
+    asked = [tracker.config.source(name) for name in names] or tracker.config.sources
+    back, others = [source.id for source in asked if walks_back(source)], [source for source in asked if not walks_back(source)]
+    if names:
+        return back, {source.id: cannot_walk_back(source) for source in others}
+    return back, {"": f"not read back, because they show only what they list now: {len(others)} of {len(asked)} sources"} if others else {}
 
 
 def _progress(options: Options) -> Callable[[Any], None]:
@@ -434,17 +435,3 @@ def _no_answer(polls: Sequence[Polled]) -> str:
     if complete.captive(poll.outcome for poll in polls):
         return f"None of {len(polls)} sources answered. {complete.CAPTIVE}"
     return f"None of {len(polls)} sources answered: there seems to be no network. Nothing is lost, the next run asks again"
-
-
-def _since(options: Options, text: str) -> datetime:
-    from datetime import timedelta
-
-    from tracker import clock
-    from tracker.config import span_s
-
-    try:
-        if seconds := span_s(text):
-            return options.moment - timedelta(seconds=seconds)
-        return clock.parse(f"{text}T00:00:00Z" if len(text) == 10 else text)
-    except (ValueError, OverflowError):
-        raise click.UsageError(f"--since must be like 90d or 2026-06-01, not {text!r}") from None

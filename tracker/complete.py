@@ -19,15 +19,18 @@ from tracker.clock import iso, parse
 from tracker.types import Gap, Source
 
 __all__ = [
-    "CAPTIVE", "HABIT_DAYS", "Shown", "cannot_walk_back", "captive", "closed", "flooded", "gap", "habit", "is_empty", "may_be_quiet",
-    "quiet", "silence", "stopped", "walks_back", "worded",
+    "CAPTIVE", "HABIT_DAYS", "PINNED", "Shown", "cannot_walk_back", "captive", "closed", "flooded", "gap", "habit", "is_empty",
+    "is_mailing", "is_window", "may_be_quiet", "quiet", "silence", "stopped", "walks_back", "worded",
 ]  # fmt: skip
 
 WINDOWS = ("feed", "page")  # their document lists the newest; what falls off its end between two polls was never seen
 WALK_BACK = ("arxiv", "hf_papers", "hn")  # can be asked for any day of the past; so can a sitemap, which lists everything
 # A mailing a weekday, each in place of the last: no two have an entry in common, and at the week-end there is none.
 MAILINGS = ("rss.arxiv.org",)
-MAILED_AT = timedelta(hours=4)  # after midnight UTC: who looks before sees the mailing of the day before
+MAILED_AT = timedelta(hours=6)  # after midnight UTC (04:00 in summer, 05:00 in winter): who looks before sees that of the day before
+LATE = timedelta(days=1)  # what is listed after a look may be dated so far before it: a day without an hour, another time zone
+PINNED = 3  # so many entries may be pinned to the top of a list: that they are listed still proves nothing
+GIVEN_UP = timedelta(days=30)  # a list that has not reached back over a gap by then never will
 
 NO_ANSWER = timedelta(days=2)  # a source of daily news may have moved on then
 SLOW = 14  # days: a source that brings something once a month has not moved on after two days, but after this nobody knows
@@ -44,26 +47,39 @@ MIRRORED, MIRROR_SILENT = 0.8, 7  # what share of another source a mirror must h
 _LOGIN = frozenset({"not_a_feed", "layout_changed", "challenge"})  # how a login page in place of the answer is read
 _LOGIN_SOURCES = 5
 _ANSWERS = frozenset({"new", "nothing new", "unchanged", "empty", "flood", "read back"})
-CAPTIVE = "A web page answers in the place of the sources: this network wants a login (captive portal). Open any page in a browser, then run again."
+CAPTIVE = (
+    "A web page answers in the place of the sources: this network wants a login (captive portal). "
+    "Open any page in a browser, then run again."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What the documents of one poll showed: the dates of the entries that were parsed, items new to us, entries it had shown before."""
+    """What the documents of one poll showed: the dates of the entries that were parsed, items new to us, entries it had shown before.
+
+    ``left_out`` of those were not parsed again; ``overlaps``: one of the newest it had shown is among them.
+    """
 
     dates: tuple[str | None, ...] = ()
     new: int = 0
     again: int = 0
+    left_out: int = 0
+    overlaps: bool = True
 
     @property
     def entries(self) -> int:
         """Everything listed."""
-        return max(len(self.dates), self.new + self.again)
+        return max(len(self.dates) + self.left_out, self.new + self.again)
 
     @property
-    def oldest(self) -> str | None:
-        """The earliest date."""
-        return min(filter(None, self.dates), default=None)
+    def connects(self) -> bool:
+        """Whether it goes on from what was known: it lists some of that, and not only what is pinned."""
+        return self.again > PINNED or (self.again > 0 and self.overlaps)
+
+    @property
+    def oldest_news(self) -> str | None:
+        """The earliest date of what it had not shown before: what it had is older."""
+        return next(iter(sorted(filter(None, self.dates))[self.again - self.left_out :]), None)
 
 
 # -- gaps -------------------------------------------------------------------------------------------
@@ -71,7 +87,7 @@ class Shown:
 
 def gap(
     source: Source, *, since: str, ok_at: str | None, newest_at: str | None, error: str | None, shown: Shown | None, now: str,
-    within: int | None = None,
+    within: int | None = None, proved_at: str | None = None,
 ) -> Gap | None:  # fmt: skip
     """Return what this poll leaves open, if anything.
 
@@ -82,13 +98,14 @@ def gap(
         error: the name of what went wrong.
         shown: None when the document did not change, or did not come.
         within: the habit of the source in days, if it is known.
+        proved_at: when it last listed what it should, if that was before ``ok_at``.
     """
-    if error in ("incomplete_results", "truncated") or (error == "too_many_items" and walks_back(source)):
+    if error in ("incomplete_results", "truncated") or (error == "too_many_items" and source.kind in WALK_BACK):
         return Gap(source.id, ok_at or since, now, "incomplete results", now)
     if ok_at is None:
         return None  # nothing was known, so nothing can be missed
     if error is None or (shown and shown.entries and error != "layout_changed"):  # what is bad in parts has answered
-        span = _rolled(source, newest_at, shown, now, ok_at) if newest_at and shown else None
+        span = _rolled(source, newest_at, shown, now, proved_at or ok_at) if newest_at and shown else None
         return Gap(source.id, *span, "window rolled", now) if span else None
     if error == "layout_changed":
         return Gap(source.id, ok_at, now, "count dropped", now)
@@ -97,20 +114,33 @@ def gap(
 
 
 def _rolled(source: Source, newest_at: str, shown: Shown, now: str, ok_at: str) -> tuple[str, str] | None:
-    """The span between the newest thing known and the oldest one shown, when nothing connects them."""
-    if source.kind not in WINDOWS or shown.again or not shown.entries:
+    """The span between what was known at the last look and the oldest news shown, when nothing connects them."""
+    if source.kind not in WINDOWS or shown.connects or shown.again >= shown.entries:
         return None
-    oldest = shown.oldest or now
-    if oldest <= newest_at:
+    begin, oldest = max(newest_at, iso(parse(ok_at) - LATE)), shown.oldest_news or now
+    if oldest <= begin:
         return None  # it reaches back to what we knew, even if it no longer lists that
     # A weekday on which the mailing was looked at and brought nothing was a holiday.
-    if _is_mailing(source) and not _weekday_between(max(newest_at, iso(parse(ok_at) - MAILED_AT)), oldest):
+    if is_mailing(source):
+        return (begin, oldest) if _weekday_between(max(newest_at, iso(parse(ok_at) - MAILED_AT)), oldest) else None
+    if _is_one_issue(source, shown) and parse(now) - parse(ok_at) <= NO_ANSWER:
         return None
-    return newest_at, oldest
+    return begin, oldest
 
 
-def _is_mailing(source: Source) -> bool:
+def is_mailing(source: Source) -> bool:
+    """Whether a source lists a mailing of arXiv, which its API holds as well."""
     return urlsplit(source.url).hostname in MAILINGS
+
+
+def is_window(source: Source) -> bool:
+    """Whether a source lists the newest only."""
+    return source.kind in WINDOWS
+
+
+def _is_one_issue(source: Source, shown: Shown) -> bool:
+    """Whether a document lists the latest issue alone, whole or in its parts: it never overlaps with the one before."""
+    return shown.entries == 1 or (bool(source.options.get("split")) and len(set(shown.dates)) == 1)
 
 
 def _weekday_between(first: str, last: str) -> bool:
@@ -118,13 +148,20 @@ def _weekday_between(first: str, last: str) -> bool:
     return any((day + timedelta(days=n)).weekday() < 5 for n in range((end - day).days))
 
 
-def closed(one: Gap, source: Source, *, error: str | None, shown: Shown | None, read_back_to: str | None) -> str | None:
+def closed(
+    one: Gap, source: Source, *, error: str | None, shown: Shown | None, read_back_to: str | None, now: str, papers_read: bool = False
+) -> str | None:
     """Return what closes an open gap, in words; None while it stays open.
 
     Args:
         shown: None when the document did not change since the last good one.
         read_back_to: the poll walked back so far.
+        papers_read: it is of a mailing, and all queries of arXiv have read on past it.
     """
+    if one.reason == "window rolled" and papers_read:
+        return "the queries of arXiv have read on past it"
+    if one.reason == "window rolled" and not walks_back(source) and parse(now) - parse(one.found_at) > GIVEN_UP:
+        return f"cannot be proved any more: in {GIVEN_UP.days} days no document reached back over it"
     if error and not (error == "too_many_items" and source.kind in WINDOWS):  # of a whole history the newest will do
         return None
     if read_back_to and read_back_to <= one.from_at:
@@ -140,7 +177,7 @@ def closed(one: Gap, source: Source, *, error: str | None, shown: Shown | None, 
         return "the next answer was the same as the last one before it"
     if not shown.entries:
         return None
-    if not shown.again:  # what cannot be seen is a gap of its own, if there is one
+    if not shown.connects:  # what cannot be seen is a gap of its own, if there is one
         return "it answers again, with other entries than before"
     return "the next answer overlaps" if one.reason == "no answer" else "it lists again what it listed before"
 
@@ -162,21 +199,23 @@ def cannot_walk_back(source: Source) -> str:
 def flooded(source: Source, *, ok_at: str | None, shown: Shown, now: str) -> bool:
     """Whether a document is the old entries of a known source under new addresses, and not news.
 
-    More than ``FLOOD_SHARE`` of at least ``FLOOD_ENTRIES`` are new to us, and as many are dated before the last good answer. An entry
-    without a date counts as old, unless there was no answer for a week.
+    More than ``FLOOD_SHARE`` of at least ``FLOOD_ENTRIES`` are new to us, and as many are dated before the day of the last good answer
+    (many dates have no hour). An entry without a date counts as old, unless there was no answer for a week.
     """
     if source.kind not in WINDOWS or ok_at is None or shown.entries < FLOOD_ENTRIES:
+        return False
+    if is_mailing(source) or _is_one_issue(source, shown):  # all of it is new each time
         return False
     if shown.new <= FLOOD_SHARE * shown.entries or shown.again > (1 - FLOOD_SHARE) * shown.entries:
         return False
     undated_is_old = parse(now) - parse(ok_at) <= UNDATED
-    old = sum(day < ok_at if day else undated_is_old for day in shown.dates)
+    old = sum(day[:10] < ok_at[:10] if day else undated_is_old for day in shown.dates)
     return old > FLOOD_SHARE * len(shown.dates)
 
 
 def is_empty(source: Source, *, newest_at: str | None, shown: Shown) -> bool:
     """Whether a document without entries is worth a warning: the source used to have some."""
-    return newest_at is not None and not shown.entries and not _is_mailing(source)
+    return newest_at is not None and not shown.entries and not is_mailing(source)
 
 
 # -- silence ----------------------------------------------------------------------------------------

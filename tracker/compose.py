@@ -427,8 +427,8 @@ def _missing(matter: Matter, to: datetime) -> Iterable[str]:
         yield f"{words.count(len(gaps), 'gap')}: {'; '.join(told)}{left}."
     named = [one for one in quiet if one["quiet_at"] > matter.period[0]][:_NAMED]  # told when it was found, afterwards only counted
     said = [complete.silence(one_line(one["title"], 60), one["quiet_since"], one["habit_days"], matter.period[1]) for one in named]
-    if left := len(quiet) - len(named):
-        said.append(("and " if said else "") + words.count(left, "more source" if said else "source") + ", named by `tracker status`")
+    if others := len(quiet) - len(named):
+        said.append(("and " if said else "") + words.count(others, "more source" if said else "source") + ", named by `tracker status`")
     if said:
         yield f"Silent: {'; '.join(said)}."
 

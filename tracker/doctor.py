@@ -7,21 +7,23 @@ Reads only. An empty list means: nothing is known to be wrong.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from tracker import complete
-from tracker.clock import ago, iso
+from tracker.clock import ago, iso, parse
 from tracker.config import DEFAULTS, Config
 from tracker.errors import ModelError
-from tracker.store import gaps, readings, runs, sources
+from tracker.store import browse, gaps, readings, runs, sources
+from tracker.types import Source
 
 __all__ = ["Finding", "check"]
 
 SILENT = timedelta(days=2)  # a daily cron that skipped a day
 LONG_FAILING = 3  # polls in a row: once is weather
+LONG_UNREAD = 10  # articles of a host in a row
 
 # What a person can do about an error of a source, by its name.
 ADVICE = {
@@ -39,17 +41,30 @@ ADVICE = {
     "malformed": "the document is broken: tell its publisher; if many sources say so, this machine is short of memory (`ulimit -v`)",
     "blocked_address": "its name leads into a private network; if that is meant, write that address into feeds.toml",
 }
+# The same while other sources answer: it is not this machine's network.
+_ONLINE = {
+    "dns": "others answer: check the host's name in feeds.toml; the site may have moved",
+    "connection": "others answer: its server is down, or refuses this machine; look at its site in a browser",
+}
 # What a person can do about a gap of a source that cannot be read back.
 _GAP_ADVICE = {
-    "window rolled": "look at its site for that time; poll it more often (`every` in feeds.toml)",
+    "window rolled": "look at its site for that time",
     "incomplete results": "nothing: it is asked again",
     "no answer": "look at its site if it matters; it is asked again",
     "count dropped": "look at the page, then at `links` of the source in feeds.toml; it is read again",
 }
+BUSY = timedelta(days=2)  # a list that moves on within that is asked too rarely; one that took longer was not asked, or stood still
 _SILENT_ADVICE = {
     "mirror": "look for another mirror, or poll the original",
+    "query": "check `query` of the source in feeds.toml; what it asks for may go by another name now",
     "primary": "look at its site: it may have moved, or come to an end",
 }
+_NEVER_ADVICE = {
+    "feed": "`tracker feeds check SOURCE` shows what it lists; check its url and `skip` in feeds.toml",
+    "page": "`tracker feeds check SOURCE` shows what it lists; check `links` of the source in feeds.toml",
+    "query": "check `query` of the source in feeds.toml: nothing fits it",
+}
+_QUERIED = ("arxiv", "hn")
 _UNUSUAL = {
     "flood": "on {day} {new} of {entries} entries were new, and old by their dates: it changed its addresses, or became another feed. They "
     "are kept as backlog, not mailed; `tracker feeds check {source}` shows what it lists: if it is another feed now, change or remove it",
@@ -65,7 +80,7 @@ _UNREAD_ADVICE = {
     "empty": "its pages are filled by scripts; a mirror of it with full texts helps",
 }
 LATELY = timedelta(days=7)  # a flood is told for so long
-_DEFAULT_ADVICE = "`tracker feeds check {source}` shows what it answers"
+_DEFAULT_ADVICE = "`tracker feeds check SOURCE` shows what it answers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +90,8 @@ class Finding:
     level: str
     what: str
     say: str
+    cause: str = field(default="", compare=False)  # of a source that fails: the name of its error
+    advice: str = field(default="", compare=False)  # what can be done about that cause, whatever the source
 
 
 def check(db: sqlite3.Connection, config: Config, now: datetime, model_dir: Path = DEFAULTS / "model") -> list[Finding]:
@@ -118,15 +135,18 @@ def _runs(db: sqlite3.Connection, now: datetime) -> Iterator[Finding]:
 
 
 def _sources(db: sqlite3.Connection, now: datetime) -> Iterator[Finding]:
-    for row in sources.health(db):
+    health = sources.health(db)
+    network = any(row["health"] in ("ok", "quiet") for row in health)
+    for row in health:
         if row["fails"]:
             name = row["last_error"].partition(":")[0]
-            advice = ADVICE.get(name, _DEFAULT_ADVICE.format(source=row["id"]))
+            advice = _ONLINE.get(name) if network else None
+            advice = advice or ADVICE.get(name, _DEFAULT_ADVICE)
             level = "error" if row["fails"] >= LONG_FAILING else "warning"
             times = "once" if row["fails"] == 1 else f"{row['fails']} times in a row"
-            yield Finding(
-                level, row["id"], f"failed {times}, last good answer {ago(row['last_ok_at'], now)}: {row['last_error']}. {advice}"
-            )
+            said = f"failed {times}, last good answer {ago(row['last_ok_at'], now)}: {row['last_error']}."
+            own = advice.replace("SOURCE", row["id"])
+            yield Finding(level, row["id"], f"{said} {own}", name, advice)
         if row["moved_to"]:
             yield Finding("warning", row["id"], f"has moved for good; change its url in feeds.toml to {row['moved_to']}")
 
@@ -142,20 +162,36 @@ def _missing(db: sqlite3.Connection, config: Config, now: datetime) -> Iterator[
     for gap in gaps.listed(db):
         source = by_id.get(gap["source"])
         back = source is not None and complete.walks_back(source)
-        way = f"`tracker poll {gap['source']} --since {gap['from_at'][:10]}` reads it back" if back else _GAP_ADVICE[gap["reason"]]
+        way = f"`tracker poll {gap['source']} --since {gap['from_at'][:10]}` reads it back" if back else _look(gap, source)
         yield Finding("warning", gap["source"], f"{complete.worded(gap['title'], gap)}; {way}")
     for row in gaps.quiet(db):
         said = complete.silence(row["title"], row["quiet_since"], row["habit_days"], iso(now))
-        yield Finding("warning", row["source"], f"{said}; {_SILENT_ADVICE[row['role']]}")
+        yield Finding("warning", row["source"], f"{said}; {_SILENT_ADVICE['query' if row['kind'] in _QUERIED else row['role']]}")
+    for bare in browse.never(db, iso(now - LATELY)):
+        advice = _NEVER_ADVICE.get("query" if bare["kind"] in _QUERIED else bare["kind"], _DEFAULT_ADVICE).replace("SOURCE", bare["id"])
+        yield Finding("warning", bare["id"], f"answers since {bare['since'][:10]} and has never listed anything; {advice}")
     for odd in sources.unusual(db, iso(now - LATELY)):
         yield Finding("warning", odd["source"], _UNUSUAL[odd["outcome"]].format(**dict(odd) | {"day": odd["at"][:10]}))
+
+
+def _look(gap: Mapping[str, str], source: Source | None) -> str:
+    """What to do about a gap that cannot be read back."""
+    if gap["reason"] == "window rolled" and source is not None:
+        if source.role == "mirror":
+            return "look at what it mirrors for that time"
+        if parse(gap["to_at"]) - parse(gap["from_at"]) <= BUSY:
+            return f"{_GAP_ADVICE[gap['reason']]}; poll it more often (`every` in feeds.toml)"
+    return _GAP_ADVICE[gap["reason"]]
 
 
 def _articles(db: sqlite3.Connection) -> Iterator[Finding]:
     """Hosts that do not give the articles of official posts; what merely waits for its turn is no fault."""
     for host, outcomes in readings.by_host(db).items():
         if (row := readings.refused(outcomes)) >= LONG_FAILING:
-            advice = _UNREAD_ADVICE.get(outcomes[0], "nothing: one is tried at each run")
+            weather = "nothing: one is tried at each run"
+            advice = _UNREAD_ADVICE.get(
+                outcomes[0], weather if row < LONG_UNREAD else "look at one of them in a browser; a mirror with full texts helps"
+            )
             said = f"the last {row} articles could not be read ({outcomes[0]}); its posts are tagged by what their sources say of them"
             yield Finding("warning", host, f"{said}. {advice}")
 

@@ -133,9 +133,9 @@ class Fetcher:
         """Raise unless robots.txt of the chain's origin lets us ask; learn the pause that it wants."""
         place = robots.origin(chain.url)
         try:
-            rules = self._robots.rules(place, lambda: self._robots_txt(place, chain))
+            rules = self._robots.rules(place, lambda: self._robots_txt(place, chain), in_a_hurry=chain.left_s < chain.allowed_s)
         except SourceError as error:
-            why = f"{error.detail}; {net.shown(chain.url)} is not asked before its robots.txt can be read"
+            why = f"{error.detail}; {chain.label()} is not asked before its robots.txt can be read"
             raise SourceError(error.name, why, retry_after_s=error.retry_after_s) from error
         if line := rules.refusal(chain.url):
             raise chain.fail(
@@ -145,8 +145,7 @@ class Fetcher:
 
     def _robots_txt(self, place: str, chain: Chain) -> bytes:
         """Ask for robots.txt, on the time of the chain that wants it; return its body, empty where there is none (RFC 9309 section 2.3)."""
-        asked = Chain.start(Request(f"{place}/robots.txt", trusted_host=chain.trusted_host), chain.allowed_s)
-        asked.left_s = chain.left_s
+        asked = Chain.start(Request(f"{place}/robots.txt", trusted_host=chain.trusted_host), chain.left_s)
         try:
             answer = self._walk(asked, robots.MAX_HOPS)
         except SourceError as error:

@@ -87,7 +87,7 @@ class Hop:
         return left
 
     def late(self) -> SourceError:
-        return self.fail("timeout", f"no complete answer within {self.allowed_s:g} s")
+        return self.fail("timeout", f"no complete answer within {self.allowed_s:.3g} s")
 
     def fail(self, name: str, why: str, retry_after_s: float | None = None) -> SourceError:
         return SourceError(name, f"{self.label}: {why}", retry_after_s=retry_after_s)

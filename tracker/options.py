@@ -49,6 +49,22 @@ class Options:
             raise click.UsageError(f"--now (or TRACKER_NOW) must lie in the years {FIRST_YEAR} to {LAST_YEAR}, not {given!r}")
         return moment
 
+    def since(self, text: str) -> datetime:
+        """The instant so far back, or at which that day begins: 90d, 2026-06-01."""
+        from datetime import timedelta
+
+        from tracker import clock
+        from tracker.config import span_s
+
+        try:
+            seconds = span_s(text)
+            instant = self.moment - timedelta(seconds=seconds) if seconds else clock.parse(f"{text}T00:00:00Z" if len(text) == 10 else text)
+        except (ValueError, OverflowError):
+            raise click.UsageError(f"--since must be like 90d or 2026-06-01, not {text!r}") from None
+        if instant > self.moment:
+            raise click.UsageError(f"--since must lie in the past; {text} is still to come")
+        return instant
+
     def load(self) -> Config:
         from tracker.config import load
 

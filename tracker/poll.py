@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -26,7 +27,7 @@ from tracker.clock import parse as instant
 from tracker.config import Config
 from tracker.errors import SourceError
 from tracker.polite import host_key
-from tracker.pollers import poller
+from tracker.pollers import known, poller
 from tracker.pollers.worker import ParseWorker
 from tracker.store import gaps, sources, transaction
 from tracker.store.items import Mixed, Saved
@@ -45,6 +46,7 @@ _INCOMPLETE = {
 }
 _LASTING = ("too_many_items", "too_large", "malformed")  # of a document that came: nothing gets better by asking later
 REACH = timedelta(days=4)  # behind a gap, when it is read back: arXiv announces days after it dates
+LATEST = "9999-12-31T23:59:59Z"
 _CLOCK_SKEW = timedelta(days=1)  # a post of tomorrow morning in Tokyo is not "in the future"
 
 
@@ -87,8 +89,13 @@ def next_poll(source: Source, state: State, error: SourceError | None, now: date
 
 
 def sane(entry: Entry, now: datetime) -> Entry:
-    """Return the entry with a believable date or none: nothing before arXiv began, nothing in the future. Dates are never invented."""
-    if entry.published_at and not "1991-08-01" <= entry.published_at <= iso(now + _CLOCK_SKEW):
+    """Return the entry with a believable date or none: nothing before arXiv began, nothing in the future. Dates are never invented.
+
+    What lies ahead is kept as the instant it is, so that whoever shows the item can say so.
+    """
+    if entry.published_at and entry.published_at > iso(now + _CLOCK_SKEW):
+        return replace(entry, published_at=None, published_raw=entry.published_at)
+    if entry.published_at and entry.published_at < "1991-08-01":
         return replace(entry, published_at=None, published_raw=entry.published_raw or entry.published_at)
     return entry
 
@@ -172,16 +179,19 @@ class _Tally:
     def __init__(self, db: sqlite3.Connection, source: Source, state: State, now: datetime, walk: str | None) -> None:
         self._db, self.source, self.now, self.walk = db, source, now, walk
         self.open = gaps.open_of(db, source.id)
-        begin = since(source, now)
+        begin = min(since(source, now), state.last_ok_at or LATEST)  # what has brought nothing yet has no cursor, but was read so far
         if walk:
-            self.state = replace(state, since=walk, backfill=True)
+            state = replace(state, since=walk, backfill=True)
         elif self.open and complete.walks_back(source):
-            self.state = replace(state, since=min(begin, *(iso(instant(gap.from_at) - REACH) for gap in self.open)), backfill=True)
+            state = replace(state, since=min(begin, *(iso(instant(gap.from_at) - REACH) for gap in self.open)), backfill=True)
         else:
-            self.state = replace(state, since=begin)
+            state = replace(state, since=begin)
+        self.state = replace(state, walk=walk is not None or state.last_ok_at is None)
         self.entries = self.new = self.changed = self.size = self.again = 0
         self.dates: list[str | None] = []
         self.page: Page | None = None
+        self.left_out = 0
+        self.listed = set[str]()  # signs of what a window lists
         self.flood = False
 
     def store(self, arrived: Arrived, run: int | None) -> Polled | None:
@@ -194,18 +204,20 @@ class _Tally:
             return self._end(arrived, run)
 
     def _save(self, page: Page) -> None:
-        self.page, self.size, self.again = page, self.size + page.size, self.again + page.known
+        self.page, self.size, self.again, self.left_out = page, self.size + page.size, self.again + page.known, self.left_out + page.known
         if page.entries is None:
             return
         last_ok = self.state.last_ok_at
         entries = [sane(entry, self.now) for entry in page.entries]
         self.dates += [entry.published_at for entry in entries]
+        if complete.is_window(self.source):
+            self.listed.update(page.listed or (), *known.signs([[entry] for entry in entries], self.source))
         saved, self.flood = gaps.save(
             self._db,
             self.source,
             entries,
             now=iso(self.now),
-            first=last_ok is None or self.walk is not None,
+            first=self.state.walk or page.backlog,
             old_before=iso(instant(last_ok) - OLD) if last_ok else None,
             listed=page.listed or frozenset(),
             is_flood=self._is_flood,
@@ -222,7 +234,7 @@ class _Tally:
         return any(entry.published_at and entry.published_at > present for entry in entries)
 
     def _is_flood(self, saved: Saved) -> bool:
-        shown = complete.Shown(tuple(self.dates), saved.new, self.again + saved.again)
+        shown = complete.Shown(tuple(self.dates), saved.new, self.again + saved.again, self.left_out)
         return complete.flooded(self.source, ok_at=self.state.last_ok_at, shown=shown, now=iso(self.now))
 
     def _end(self, arrived: Arrived, run: int | None) -> Polled:
@@ -255,42 +267,55 @@ class _Tally:
             return "unchanged"
         if self.flood:
             return "flood"
-        if self._shown and complete.is_empty(self.source, newest_at=self._newest_at(), shown=self._shown):
+        if self._shown and complete.is_empty(self.source, newest_at=self._newest_at, shown=self._shown):
             return "empty"
         return "new" if self.new else "nothing new"
 
-    @property
+    @cached_property
     def _shown(self) -> complete.Shown | None:
         """What the poll showed; None when the document was the same as last time, or none came."""
         if self.page is None or (self.page.entries is None and not self.dates):
             return None
-        return complete.Shown(tuple(self.dates), self.new, self.again)
+        decides = complete.is_window(self.source) and 0 < self.again <= complete.PINNED
+        overlaps = not decides or gaps.lists_newest(self._db, self.source.id, iso(self.now), self.listed)
+        return complete.Shown(tuple(self.dates), self.new, self.again, self.left_out, overlaps)
 
+    @cached_property
     def _newest_at(self) -> str | None:
-        """The newest thing that the source had shown; looked up only where it decides: nothing of what was known is shown again."""
+        """The newest thing that the source had shown; looked up only where it decides: nothing connects this answer with what was known."""
         shown = self._shown
-        return gaps.newest(self._db, self.source.id, iso(self.now)) if shown and not shown.again else None
+        return gaps.newest(self._db, self.source.id, iso(self.now)) if shown and not shown.connects else None
 
     def _prove(self, error: SourceError | None) -> None:
         """Close the gaps that this poll fills, note what it leaves open, and whether the source has fallen silent."""
+        if self.flood:  # proves nothing
+            return
         now, name, shown = iso(self.now), error.name if error else None, self._shown
         read_back_to = self.state.since if self.state.backfill else None
         for gap in self.open:
-            if how := complete.closed(gap, self.source, error=name, shown=shown, read_back_to=read_back_to):
+            papers_read = complete.is_mailing(self.source) and gaps.papers_read(self._db, gap)
+            if how := complete.closed(
+                gap, self.source, error=name, shown=shown, read_back_to=read_back_to, now=now, papers_read=papers_read
+            ):
                 gaps.close(self._db, gap, now, how)
-        if self.walk or self.flood:
+        if self.walk:
             return
         today, newest = self.now.date(), gaps.newest_day(self._db, self.source.id)
         days = gaps.days(self._db, self.source.id, complete.HABIT_DAYS) if newest and complete.may_be_quiet(newest, today) else []
         found = complete.gap(
             self.source, since=self.state.since or now, ok_at=self.state.last_ok_at, error=name, shown=shown, now=now,
-            newest_at=self._newest_at() if self.state.body_hash is not None else None,  # another address has another list
-            within=complete.habit(days),
+            newest_at=self._newest_at if self.state.body_hash is not None else None,  # another address has another list
+            within=complete.habit(days), proved_at=self._proved_at(),
         )  # fmt: skip
         if found:
             gaps.note(self._db, found)
         if error is None and newest:
             gaps.still(self._db, self.source.id, *self._silence(days, newest), now)
+
+    def _proved_at(self) -> str | None:
+        """When the source last listed what it should: not while its documents are empty, or list much less than before."""
+        poor = [gap.from_at for gap in self.open if gap.reason == "count dropped"]
+        return min(filter(None, [self.state.last_ok_at, self.state.empty_since, *poor]), default=None)
 
     def _silence(self, days: Sequence[date], newest: date) -> tuple[date | None, int | None]:
         today = self.now.date()

@@ -3,7 +3,8 @@
 in   items in ``pending(article)`` (``store.items`` queues them: official, a title and a line, no paper); out  rows in ``readings``, links,
 dates; what was read goes into ``pending(tag)``, so that it is tagged with its article, or tagged anew if it came on a later day
 Polite before complete: robots.txt is obeyed, one request at a time a host, ``read_per_day`` in all, ``PER_HOST`` a host and run; of a
-host that has refused its last articles one is tried a run. An article that cannot be read is asked for three times more, then left, with
+host that has refused its last articles one is tried a run, and whoever does not answer ``REFUSED`` times in a row is left in peace until
+the next run: what waits for it loses no try. An article that cannot be read is asked for three times more, then left, with
 the outcome in ``readings``; an empty one is left at once.
 knows no topic: nothing waits for reading. An item is tagged with what there is, today.
 Surprising: ``no page`` is a 404, and as well a page that says so with 200, or a server that leads every address to its front page.
@@ -12,8 +13,9 @@ Surprising: ``no page`` is a 404, and as well a page that says so with 200, or a
 from __future__ import annotations
 
 import sqlite3
+from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import chain, zip_longest
@@ -40,6 +42,7 @@ FURTHEST = timedelta(days=8)  # no server makes us wait for more than a week
 SLACK = timedelta(minutes=15)  # cron never fires to the second
 NO_PAGE, EMPTY, LOGIN = "no page", "empty", "http_401"
 _FINAL = frozenset({"gone", "disallowed"})  # what the site has decided, not the weather
+_SILENT = frozenset({"timeout", "connection", "dns", "tls"})  # the host gave no answer at all
 _ABSENT = frozenset({"http_404", "gone"})
 _LOGINS = frozenset("login signin sign-in log-in sso auth".split())
 
@@ -136,12 +139,23 @@ def _store(db: sqlite3.Connection, arrived: _Arrived, now: datetime) -> Reading:
 
 
 def _arrivals(asked: Sequence[Waiting], fetcher: Fetcher) -> Iterator[_Arrived]:
-    """Ask for articles side by side (the fetcher lets a host answer one at a time); yield them as they come."""
+    """Ask for articles, one at a time a host and hosts side by side; yield them as they come, none of a host that has fallen silent."""
+    hosts: dict[str, deque[Waiting]] = {}
+    for one in asked:
+        hosts.setdefault(host_of(one.url), deque()).append(one)
+    silent = dict.fromkeys(hosts, 0)
     with ParseWorker() as worker:
         pool = ThreadPoolExecutor(WORKERS, "read")
         try:
-            for future in as_completed([pool.submit(_ask, one, fetcher, worker) for one in asked]):
-                yield future.result()
+            running: set[Future[_Arrived]] = {pool.submit(_ask, queue.popleft(), fetcher, worker) for queue in hosts.values()}
+            while running:
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                for arrived in (future.result() for future in done):
+                    host = host_of(arrived.asked.url)
+                    silent[host] = silent[host] + 1 if arrived.outcome in _SILENT else 0
+                    if hosts[host] and silent[host] < REFUSED:
+                        running.add(pool.submit(_ask, hosts[host].popleft(), fetcher, worker))
+                    yield arrived
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 

@@ -178,8 +178,10 @@ class Known:
         self._asking: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._found: dict[str, tuple[float, Rules | SourceError]] = {}
 
-    def rules(self, place: str, ask: Callable[[], bytes]) -> Rules:
+    def rules(self, place: str, ask: Callable[[], bytes], *, in_a_hurry: bool = False) -> Rules:
         """Return the rules of an origin. ``ask`` returns the body of its robots.txt, empty where there is none.
+
+        ``in_a_hurry``: it has less than the usual time, so that a timeout says little of the origin, and is forgotten.
 
         Raises:
             SourceError: what ``ask`` raised, within the hour.
@@ -191,7 +193,8 @@ class Known:
             if found is None or time.monotonic() - at > MEMORY_S:
                 found = self._learn(place, ask)
                 # An address that was refused costs no request, and may be trusted by the source that comes next.
-                if not (isinstance(found, SourceError) and found.name == "blocked_address"):
+                passing = ("blocked_address", "timeout") if in_a_hurry else ("blocked_address",)
+                if not (isinstance(found, SourceError) and found.name in passing):
                     self._found[place] = (time.monotonic(), found)
         if isinstance(found, SourceError):
             raise found

@@ -16,23 +16,42 @@ from tracker.clock import ago, iso, until
 from tracker.text import one_line
 from tracker.urls import host_of
 
-__all__ = ["articles", "board", "coverage", "demo", "grouped", "polled", "sent", "status", "summary", "table", "tagged", "trial", "waits"]
+__all__ = [
+    "articles", "board", "coverage", "demo", "findings", "grouped", "polled", "polls", "sent", "status", "summary", "table", "tagged",
+    "trial", "waits",
+]  # fmt: skip
 
 
-def polled(result: Any) -> str:
-    """Return the line of one poll."""
+TOGETHER = 3  # findings of one cause, told one by one
+
+
+def polled(result: Any, back_to: str = "") -> str:
+    """Return the line of one poll; ``back_to``: it walked back to that day."""
+    walked = f"back to {back_to}: " if back_to else ""
     if result.error and not result.entries:
-        return f"  ✗ {result.source}  {one_line(result.error, 160)}"
-    what = f"{result.new} new of {result.entries}" if result.entries else result.outcome
+        return f"  ✗ {result.source}  {walked}{one_line(result.error, 160)}"
+    what = f"{result.new} new of {result.entries}" if result.entries else "nothing new" if back_to else result.outcome
     changed = f", {result.changed} changed" if result.changed else ""
     mark, said = _OUTCOMES.get(result.outcome, ("✓", ""))
-    return f"  {'!' if result.error else mark} {result.source}  {what}{changed}{said}"
+    if result.error:
+        mark, said = "!", f", not complete: {one_line(result.error, 160)}"
+    return f"  {mark} {result.source}  {walked}{what}{changed}{said if result.new or result.error or not back_to else ''}"
+
+
+def polls(results: Iterable[Any], back_to: str = "") -> Iterator[str]:
+    """Yield the lines of sources by name; ``back_to``: after it was asked as always, each that answered was read back to that day."""
+    asked: dict[str, list[Any]] = {}
+    for result in results:
+        asked.setdefault(result.source, []).append(result)
+    for _, (now, *walk) in sorted(asked.items()):
+        yield polled(now) + (", so it was not read back" if back_to and not walk else "")
+        yield from (polled(one, back_to) for one in walk)
 
 
 _OUTCOMES = {
     "flood": ("!", ": they are old by their dates, so they are kept as backlog; `tracker doctor` asks"),
     "empty": ("!", ": a valid document without entries; it used to have some"),
-    "read back": ("✓", ", read back: kept as backlog, never mailed"),
+    "read back": ("✓", ", kept as backlog, never mailed"),
 }
 
 
@@ -135,11 +154,27 @@ def status(facts: Mapping[str, Any], now: datetime) -> Iterator[str]:
 
 def _missing(facts: Mapping[str, Any], now: datetime) -> Iterator[str]:
     gaps, quiet = facts["gaps"], facts["quiet"]
-    yield f"{len(gaps)} {'gap' if len(gaps) == 1 else 'gaps'}, {len(quiet)} {'source' if len(quiet) == 1 else 'sources'} silent."
+    failing = len(facts["sources"]) - facts["answering"]
+    known = f"; of {failing} that {'does' if failing == 1 else 'do'} not answer nothing newer is known" if failing else ""
+    yield f"{len(gaps)} {'gap' if len(gaps) == 1 else 'gaps'}, {len(quiet)} {'source' if len(quiet) == 1 else 'sources'} silent{known}."
     for gap in gaps:
         yield f"  ? {gap['source']}  {complete.worded(one_line(gap['title'], 80), gap)}"
     for row in quiet:
         yield f"  … {row['source']}  {complete.silence(one_line(row['title'], 80), row['quiet_since'], row['habit_days'], iso(now))}"
+
+
+def findings(found: Iterable[Any]) -> Iterator[str]:
+    """Yield what is wrong, a line each; more than ``TOGETHER`` sources that fail for one cause are one line."""
+    causes: dict[str, list[Any]] = {}
+    for number, one in enumerate(found):
+        causes.setdefault(one.cause or str(number), []).append(one)
+    for cause, alike in causes.items():
+        level = "error" if any(one.level == "error" for one in alike) else "warning"
+        together = [("", f"{len(alike)} sources", f"{cause}. {alike[0].advice}; `tracker status` lists them")]
+        lines = together if len(alike) > TOGETHER else [(one.level, one.what, one.say) for one in alike]
+        yield from (f"{'✗' if (own or level) == 'error' else '!'} {what}: {one_line(say, 600)}" for own, what, say in lines)
+    if not causes:
+        yield "Nothing is known to be wrong."
 
 
 def coverage(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
@@ -163,11 +198,12 @@ def trial(result: Any) -> Iterator[str]:
         return
     page = result.page
     entries, problem = page.entries or (), f", {page.problem}" if page.problem else ""
-    yield f"{'!' if problem else '✓'} {result.source.id}: {len(entries)} entries, {page.size / 1000:.0f} kB{problem}"
+    yield f"{'✓' if entries and not problem else '!'} {result.source.id}: {len(entries)} entries, {page.size / 1000:.0f} kB{problem}"
     if page.moved_to:
         yield f"  has moved for good; change its url to {page.moved_to}"
     for entry in entries[:5]:
-        yield f"  {(entry.published_at or entry.published_raw or 'no date')[:10]}  {entry.title[:100]}  {entry.url or 'no link'}"
+        day = entry.published_at[:10] if entry.published_at else one_line(entry.published_raw or "no date", 40)
+        yield f"  {day}  {entry.title[:100]}  {entry.url or 'no link'}"
     undated = sum(not entry.published_at for entry in entries)
     if undated:
         yield f"  {undated} of {len(entries)} have no date that can be used"

@@ -11,11 +11,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from urllib.parse import urljoin, urlsplit
 
-from tracker.errors import SourceError
+from tracker.errors import ParseError, SourceError
 from tracker.poll import Arrived, Fetcher, ask, since
 from tracker.pollers import Parsed, poller
 from tracker.pollers.worker import ParseWorker
@@ -61,8 +62,8 @@ class Trial:
 
 def trial(source: Source, fetcher: Fetcher, now: datetime) -> Trial:
     """Ask one source, without validators, for its first page that lists something, and return what was understood."""
-    heard, begin = _Heard(fetcher), since(source, now)
-    with _Counting() as worker:
+    heard, worker, begin = _Heard(fetcher), _Counting(), since(source, now)
+    with worker:
         arrived = _first(ask(source, State(since=begin), heard, worker))
         nothing = tuple(_nothing(source, worker, heard.first, begin)) if arrived.page and not arrived.page.entries else ()
     return Trial(source, arrived.page, arrived.error, (*nothing, *_hints(source, arrived.page, arrived.error, heard.first)))
@@ -72,8 +73,8 @@ def _first(arriving: Iterator[Arrived]) -> Arrived:
     """The first page that lists something, or how the source ended."""
     for number, arrived in enumerate(arriving, 1):
         if not arrived.page or arrived.page.entries or arrived.page.last or number == MAX_PAGES:
-            return arrived
-    raise AssertionError("a source ends with a last page or an error")
+            break
+    return arrived
 
 
 class _Counting(ParseWorker):
@@ -91,10 +92,14 @@ def _nothing(source: Source, worker: _Counting, response: Response | None, begin
     """Why an answer without a fault has no entries."""
     listed = worker.listed
     if listed:
-        yield f"{listed:,} listed, none since {begin[:10]}, which is how far a first poll reads back (`first` in feeds.toml)"
+        yield f"{listed:,} listed, none since {begin[:10]}; a first poll reads no further back (`first` in feeds.toml)"
         return
+    left_out = 0
     bare = replace(source, options={name: value for name, value in source.options.items() if name != "skip"})
-    if response and bare != source and (left_out := len(worker.parse(bare, response).entries)):
+    if response and bare != source:
+        with suppress(ParseError):
+            left_out = len(worker.parse(bare, response).entries)
+    if left_out:
         yield f"all {left_out:,} listed are left out by `skip` of the source"
     elif "query" in poller(source.kind).KEYS:
         yield f"nothing is found since {begin[:10]}; check `query` of the source"

@@ -99,8 +99,10 @@ class State:
     last_ok_at: str | None = None
     last_new_at: str | None = None
     last_error: str | None = None
+    empty_since: str | None = None  # it answers with documents without entries since then, and used to list some
     since: str | None = None  # how far back to read where there is no cursor; set by poll, never stored
     backfill: bool = False  # read back to ``since`` whatever was read before; set by poll, never stored
+    walk: bool = False  # what is read of the past is no news: a first poll, or a walk that was asked for; set by poll, never stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +164,7 @@ class Page:
     moved_to: str | None = None
     problem: str | None = None
     last: bool = True
+    backlog: bool = False  # of the rest of a walk: no news, whichever poll reads it (``pollers/reached.py``)
     listed: frozenset[str] | None = None  # signs of the entries left out (``pollers/known.py``); None: nothing is ever left out
 
 

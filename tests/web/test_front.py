@@ -83,11 +83,19 @@ def test_silent_sources_and_gaps_stand_in_the_health_line_in_plain_words(path: P
         gaps.note(db, Gap("openai-news", "2026-06-01T06:00:00Z", "2026-06-03T06:00:00Z", "window rolled", "2026-06-03T06:00:00Z"))
     page = text_of(get(path, "/")[0].text)
     assert "2 of 3 sources answered 1 gap OpenAI news has been silent for 40 days; it used to bring something at least every 5 days" in page
+    assert "OpenAI news: its list had moved on when it was read; what it showed from 2026-06-01 to 2026-06-03 may be missing." in page
     with store.transaction(db):
         gaps.still(db, "arxiv-ai", date(2026, 5, 13), None, "2026-06-12T06:00:00Z")
     page = text_of(get(path, "/")[0].text)
     assert "2 sources silent" in page
     assert "arXiv cs.AI has been silent for 30 days; what it mirrors goes on." in page
+    assert "more gap" not in page
+    with store.transaction(db):
+        for n, reason in enumerate(("no answer", "incomplete results", "count dropped")):
+            gaps.note(db, Gap("openai-news", f"2026-06-0{n + 1}T06:00:00Z", "2026-06-05T06:00:00Z", reason, "2026-06-05T06:00:00Z"))
+        gaps.note(db, Gap("arxiv-ai", "2026-06-04T06:00:00Z", "2026-06-05T06:00:00Z", "no answer", "2026-06-05T06:00:00Z"))
+    page = text_of(get(path, "/")[0].text)
+    assert "1 more gap or silent source " in page
 
 
 def test_topics_and_labs_have_counts_and_a_lab_counts_with_its_parts(path: Path) -> None:

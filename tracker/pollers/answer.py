@@ -65,7 +65,8 @@ def instant(value: Any) -> str | None:
 
 def gist(bodies: Iterable[bytes], names: str) -> str:
     """Return the hash of the values of these names (with ``|`` between them) in documents, wherever they stand, in order."""
-    value = re.compile(rb'"(?:%b)"\s{0,9}:\s{0,9}("(?:[^"\\]|\\.)*"|[^\s",\[{}\]]{1,40})' % names.encode(), re.DOTALL)
+    # Possessive: nothing of a text is tried again, or one of 20 MB without an end would take gigabytes.
+    value = re.compile(rb'"(?:%b)"\s{0,9}:\s{0,9}("[^"\\]*+(?:\\.[^"\\]*+)*+"|[^\s",\[{}\]]{1,40})' % names.encode(), re.DOTALL)
     digest = hashlib.sha256()
     for body in bodies:
         for found in value.finditer(body):

@@ -84,7 +84,8 @@ def poll(source: Source, state: State, get: Get, parse: Parse) -> Iterator[Page]
         hashed = hashed or fingerprint(response.body)  # of the first page: it alone tells the next poll whether anything is new
         reached = replace(reached, newest=max([reached.newest, *parsed.changed]))
         if down_to and down_to > floor:
-            reached = replace(reached, since=min(floor, reached.since or floor), until=_earlier(down_to, -MINUTE))
+            # A rest on top of that of a walk takes it in as news; what lies in it is too old to be mailed (poll.OLD).
+            reached = replace(reached, since=min(floor, reached.since or floor), until=_earlier(down_to, -MINUTE), walk=state.walk)
         last = bool(down_to) and not reached.until
         inside = tuple(entry for entry, changed in zip(parsed.entries, parsed.changed, strict=True) if changed >= floor)
         yield page_of(
@@ -129,11 +130,11 @@ def _past(source: Source, reached: Reached, get: Get, parse: Parse) -> Iterator[
         until = _earlier(oldest, -MINUTE)
         done = whole and (listed >= (parsed.total or 0) or until <= reached.since)
         if not whole or (until >= reached.until and not done):
-            yield page_of(response, parsed, None, last=False)
+            yield page_of(response, parsed, None, last=False, backlog=reached.walk)
             raise _incomplete(parsed, listed)
-        reached = Reached(reached.newest) if done else replace(reached, until=until)
+        walk, reached = reached.walk, Reached(reached.newest) if done else replace(reached, until=until)
         listing = parsed if done or left else replace(parsed, problem="too_many_items")
-        yield page_of(response, listing, None, cursor=reached.text(), last=done or not left)
+        yield page_of(response, listing, None, cursor=reached.text(), last=done or not left, backlog=walk)
         if done:
             return
 

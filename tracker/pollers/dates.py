@@ -82,8 +82,9 @@ _DATES = tuple(
     )
 )
 _TIME = re.compile(
-    r"(?:[Tt]|\s?,\s?|\s(?:at\s)?)(?P<hour>\d\d?)(?:(?P<colon>:)(?P<minute>\d\d?)(?::(?P<second>\d\d?)(?:[.,]\d{1,9})?)?"
-    r"|(?P<minutes>\d\d)(?P<seconds>\d\d)?(?:[.,]\d{1,9})?)(?:\s?(?P<half>[AaPp])\.?[Mm]\.?)?"
+    r"(?:(?P<basic>[Tt])|\s?,\s?|\s(?:at\s)?)(?P<hour>\d\d?)(?:(?P<colon>:)(?P<minute>\d\d?)(?::(?P<second>\d\d?)(?:[.,]\d+)?)?"
+    # Without colons only behind a T: "12 Jun 2026 2027" is no time, it has two years.
+    r"|(?(basic)(?P<minutes>\d\d)(?P<seconds>\d\d)?(?:[.,]\d+)?|(?!)))(?:\s?(?P<half>[AaPp])\.?[Mm]\.?)?"
     r"(?:\s?(?P<zone>[A-Za-z]{1,5})?(?:(?P<sign>[+-])(?P<hours>\d\d?)(?::?(?P<rest>\d\d))?)?)?(?:\s?\([^()]{0,50}\))?"
 )
 
@@ -112,6 +113,7 @@ def _moment(found: re.Match[str], rest: str) -> datetime | None:
     parts = found.groupdict()
     if clock := parts.get("clock"):  # the date of Unix, its year last: Fri Jun 12 09:10:11 UTC 2026
         rest = f" {clock} {parts['name'] or ''}".rstrip() if not rest else "?"
+    rest = "" if rest in ("Z", "z") else rest  # a day of XML Schema
     time = _TIME.fullmatch(rest) if rest else None
     if rest and not time:
         return None

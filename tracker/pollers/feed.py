@@ -35,7 +35,7 @@ _ARXIV_PREFIX = re.compile(r"arXiv:\S+ Announce Type: \S+\s+(?:Abstract: )?")
 
 
 def poll(source: Source, state: State, get: Get, parse: Parse) -> Iterator[Page]:
-    """Ask for the feed; yield one page, without entries when it is not modified or says the same as last time, else with what is not known."""
+    """Ask for the feed; yield one page, without entries when it is not modified or says the same as last time, else with what is new."""
     response = get(Request(source.url, state.etag, state.last_modified))
     if response.status == 304:
         yield page_of(response, None, state.body_hash)
@@ -167,7 +167,9 @@ def _link(raw: Mapping[str, Any], base: str) -> str | None:
     """Where the entry leads: its page, else what is related to it; never its enclosure, its comments or its place in an API."""
     links = [link for link in raw.get("links") or [] if isinstance(link, Mapping)]
     ranked = [link.get("href") for rel in ("alternate", "related", "via", "self") for link in links if link.get("rel") == rel]
-    offered = [raw.get("feedburner_origlink"), raw.get("link"), *ranked]
+    # feedparser takes a guid for a link, but "1" leads nowhere, though any base makes an address of it. A link of its own is in ``ranked``.
+    invented = raw.get("guidislink") and not str(raw.get("id")).lower().startswith(("http://", "https://", "/"))
+    offered = [raw.get("feedburner_origlink"), None if invented else raw.get("link"), *ranked]
     return next((url for link in offered if isinstance(link, str) and (url := urls.safe_url(link, base))), None)
 
 

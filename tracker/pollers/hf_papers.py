@@ -53,16 +53,18 @@ def poll(source: Source, state: State, get: Get, parse: Parse) -> Iterator[Page]
     listed = _whole(newest, parse)
     todo, resumable = _days(source, state, reached, listed)
     reached = replace(reached, newest=max([reached.newest, *listed.changed]))
-    for number, (response, parsed, ahead) in enumerate(_lists(source, newest, listed, todo, get, parse), 1):
+    rest, walk = todo[len(todo) - resumable :], reached.walk if reached.until else state.walk
+    for number, (day, response, parsed, ahead) in enumerate(_lists(source, newest, listed, todo, get, parse), 1):
         last = ahead == [] or (ahead is not None and number > MAX_PAGES)
-        progress = replace(reached, since=ahead[-1], until=ahead[0]) if ahead else Reached(reached.newest)
+        progress = replace(reached, since=ahead[-1], until=ahead[0], walk=walk) if ahead else Reached(reached.newest)
         cursor = progress.text() if ahead is not None and len(ahead) <= resumable else None
         if not last:
-            yield page_of(response, parsed, None, cursor=cursor, last=False)
+            yield page_of(response, parsed, None, cursor=cursor, last=False, backlog=walk and day in rest)
             continue
         listing = replace(parsed, problem="too_many_items") if ahead else parsed
         # The newest list alone tells the next poll whether anything is new: its validators count.
-        yield page_of(replace(response, headers=newest.headers), listing, hashed, cursor=cursor, last=True)
+        answer = replace(response, headers=newest.headers)
+        yield page_of(answer, listing, hashed, cursor=cursor, last=True, backlog=walk and day in rest)
         return
 
 
@@ -88,15 +90,15 @@ def _days(source: Source, state: State, reached: Reached, listed: Parsed) -> tup
 
 def _lists(
     source: Source, newest: Response, listed: Parsed, todo: list[str], get: Get, parse: Parse
-) -> Iterator[tuple[Response, Parsed, list[str] | None]]:
-    """Yield answer after answer, each with the days still to be asked after it, None when its own day goes on."""
-    yield newest, listed, todo
+) -> Iterator[tuple[str, Response, Parsed, list[str] | None]]:
+    """Yield answer after answer, each with its day ("": the newest list) and the days still to be asked, None when its own day goes on."""
+    yield "", newest, listed, todo
     for number, day in enumerate(todo, 1):
         for page in range(MAX_PAGES_A_DAY):
             response = get(Request(f"{source.url}{'&' if '?' in source.url else '?'}date={day}{f'&p={page}' if page else ''}"))
             parsed = _whole(response, parse)
             goes_on = (parsed.total or 0) >= _limit(source.url) and page + 1 < MAX_PAGES_A_DAY
-            yield response, parsed, None if goes_on else todo[number:]
+            yield day, response, parsed, None if goes_on else todo[number:]
             if not goes_on:
                 break
 

@@ -22,13 +22,13 @@ from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
+from itertools import islice, pairwise
 
 from tracker.errors import InvalidURL, ParseError
 from tracker.pollers import Parsed
 from tracker.text import content_hash, sign
 from tracker.types import Entry, Response, Source
 from tracker.urls import canonical_url, link_key
-
 
 __all__ = ["Reading", "read", "signs"]
 
@@ -127,11 +127,11 @@ def _parsed(
 def _segments(source: Source, response: Response) -> list[_Segment] | None:
     """The items of a document in order; None where they cannot be told for certain. Linear."""
     body = response.body
-    spans = list(_spans(body)) if _is_plain(response) else []
+    spans = list(islice(_spans(body), MAX_SEGMENTS + 1)) if _is_plain(response) else []
     if not spans or len(spans) > MAX_SEGMENTS or spans[0] is None or spans[0][0] > MAX_HEAD:
         return None
     places = [span for span in spans if span]
-    between = (body[one[1] : other[0]] for one, other in zip(places, places[1:], strict=False))
+    between = (body[one[1] : other[0]] for one, other in pairwise(places))
     head = body[: places[0][0]]
     if len(places) < len(spans) or any(gap.strip() for gap in between) or not _ROOT_END.search(body, places[-1][1]):
         return None

@@ -34,28 +34,38 @@ MIN_SHARE = 0.6  # of what the page listed last time; a redesign that hides half
 # A list that stays short is the new list: after so many failed polls in a row (1 + 2 + 4 + 8 + 16 hours of back-off) it is taken as it is.
 PATIENCE = 5
 MAX_BODY = 10_000_000  # bytes of a page that are parsed; 100,000 cards are 8 MB and take 1 to 3 s
+PIECE = 2**20  # bytes of a page that are compared at a time; pages have less, and only a tag on the border would count as changed
 MAX_ENTRIES = 3_000  # articles; the labs' own listings show 10 to 60
 MIN_MARKUP = 3  # articles in the markup; with less (a hero) the page is filled by scripts, and its data is read as well
 
 # What changes with every build or visit of a page and says nothing: the tags that load scripts, styles and icons, tokens, build ids; of a
 # sitemap when each page was built (of an index that tells which sitemap changed, so there it counts).
 _BUILD = re.compile(
-    rb'<(?:script|link|meta)\b[^>]{0,2000}>|"buildId":\s?"[^"]{0,200}"|<!--[^>]{0,500}-->|\bnonce="[^"]{0,200}"', re.IGNORECASE
+    rb'<(?:script|link|meta)\b[^<>]{0,2000}>|"buildId":\s?"[^"]{0,200}"|<!--[^<>]{0,500}-->|\bnonce="[^"]{0,200}"', re.IGNORECASE
 )
 _BUILT = re.compile(rb"<lastmod>[^<]{0,60}</lastmod>")
 _HTML = re.compile(rb"<(?:!doctype html|html|head|body)[\s>]", re.IGNORECASE)
 
-# How a page looks that is not the page: its <title> or <h1> begins so.
-_GONE = re.compile(
-    r"(?:error\s)?404\b|(?:error:?\s)?(?:page|site|content)?\s?not found\b"
-    r"|(?:this|the|that) page (?:can.?t|could not|does not|doesn.?t|isn.?t)\b|oops\b|access denied\b|forbidden\b"
-    r"|(?:under|scheduled) maintenance\b|internal server error\b|service unavailable\b",
-    re.IGNORECASE,
+# How a page looks that is not the page: its <title> or <h1> says one or more of these, and nothing else but the name of the site. What
+# merely begins so may be a post ("Forbidden knowledge: …"), or the site ("404 Media").
+_GONE_WORDS = (
+    r"(?:http\s)?(?:error:?\s)?(?:40[0-4]|410|50[0-4])(?:\serror)?|error|oops|sorry|(?:an error occurred|something went wrong)"
+    r"|(?:error:?\s)?(?:(?:page|site|content|post|article)(?:\swas)?\s)?not found"
+    r"|we (?:can.?t|cannot|couldn.?t|could not) find (?:this|the|that|your) page(?: you (?:requested|are looking for|were looking for))?"
+    r"|(?:(?:this|the|that|your) )?page(?: you (?:requested|are looking for|were looking for))?"
+    r" (?:can.?t|cannot|could not|couldn.?t|does not|doesn.?t|isn.?t|is not|is no longer)\b[\w ]{0,20}"
+    r"|access (?:to this page (?:is|has been) )?denied|forbidden"
+    r"|(?:(?:we.re |we are |site )?(?:under|down for) |scheduled )?maintenance|internal server error"
+    r"|(?:service|temporarily) (?:temporarily )?unavailable|bad gateway"
 )
+_GONE = re.compile(rf"(?:{_GONE_WORDS})(?:[\s.:!,()…–—|·-]{{1,6}}(?:{_GONE_WORDS})){{0,3}}[\s.!()…]{{0,6}}[12]?", re.IGNORECASE)
 _CHALLENGE = re.compile(
-    r"just a moment|checking your browser|verify(?:ing)? (?:that )?you are (?:a )?human|attention required|one moment, please",
+    r"(?:just a moment|one moment|please wait|attention required|checking (?:your browser|if the site)[\w .,’'-]{0,60}"
+    r"|(?:please )?verify(?:ing)? (?:that )?you are (?:a )?human[\w .,’'-]{0,60})"
+    r"(?:,? please(?: wait)?)?[\s.!…]{0,6}",
     re.IGNORECASE,
 )
+_SITE = re.compile(r"(?:\s(?:[|·•–—-]|::)\s(?=[^a-z\s])[^|·•–—]{1,40}){1,2}$")  # "404 – Fern Lab"; no sentence that goes on
 # What only a challenge loads: Cloudflare, DataDome, PerimeterX, Imperva, AWS WAF, SiteGround. Told by these only where there is no list:
 # guarded sites load some of them beside their pages.
 _GUARD = re.compile(
@@ -224,8 +234,12 @@ def _waited(state: State) -> bool:
 
 
 def _fingerprint(response: Response) -> str:
-    body = _BUILD.sub(b"", response.body)
-    return hashlib.sha256(body if sitemaps.is_index(body) else _BUILT.sub(b"", body)).hexdigest()[:32]
+    digest = hashlib.sha256()
+    is_index = sitemaps.is_index(response.body)
+    for at in range(0, len(response.body), PIECE):  # other threads wait while a pattern is sought, so in pieces
+        piece = _BUILD.sub(b"", response.body[at : at + PIECE])
+        digest.update(piece if is_index else _BUILT.sub(b"", piece))
+    return digest.hexdigest()[:32]
 
 
 # -- what is no list --------------------------------------------------------------------------------
@@ -233,12 +247,14 @@ def _fingerprint(response: Response) -> str:
 
 def no_list(root: links.Element) -> tuple[str, str] | None:
     """Return the name of the error, and what a page says of itself, when it is not the page; None otherwise."""
-    for element in islice(root.iter("title", "h1"), 3):
-        words = links.text_of(element)
-        if _CHALLENGE.match(words):
-            return "challenge", f'answered with a challenge for browsers ("{text.one_line(words, 60)}"), not with the list'
-        if _GONE.match(words):
-            return "layout_changed", f'says "{text.one_line(words, 60)}" although the server calls that a success'
+    titles = [(element.tag, text.one_line(links.text_of(element), 200)) for element in islice(root.iter("title", "h1"), 3)]
+    headings = [said for tag, said in titles if tag == "h1"]
+    for tag, said in titles:
+        bare = said if tag == "h1" or said in headings else _SITE.sub("", said)  # the site is named in a <title>, not in a heading
+        if _CHALLENGE.fullmatch(bare):
+            return "challenge", f'answered with a challenge for browsers ("{text.one_line(said, 60)}"), not with the list'
+        if _GONE.fullmatch(bare):
+            return "layout_changed", f'says "{text.one_line(said, 60)}" although the server calls that a success'
     return None
 
 

@@ -2,7 +2,8 @@
 
 in   nothing; out  the module ``feedparser``, with two of its own seams used
 It asks for the absolute form of one and the same base address at every tag, and its SAX reader hands over each ``&lt;`` and each line of
-a text by itself. Here the address is remembered, and text comes in one piece; what it returns is the same, to the letter.
+a text by itself. Here the address is remembered, and text comes in one piece; what it returns is the same, to the letter,
+but for the guid of an entry: it stays as it was written, where feedparser makes an address of "1".
 refuses to know what is parsed. Surprising: a release of feedparser without these seams is used as it is.
 """
 
@@ -20,7 +21,7 @@ MAX_BASE = 2_000  # letters of an address worth remembering
 
 class _Parser(ExpatParser):
     def reset(self) -> None:
-        super().reset()  # type: ignore[no-untyped-call]
+        super().reset()
         self._parser.buffer_text, self._parser.buffer_size = True, BUFFER_BYTES  # type: ignore[attr-defined]
 
 
@@ -35,12 +36,15 @@ def feedparser() -> Any:
     import feedparser
 
     api, mixin = (getattr(feedparser, name, None) for name in ("api", "mixin"))
+    parser = getattr(mixin, "_FeedParserMixin", None)
+    if hasattr(parser, "can_be_relative_uri"):
+        parser.can_be_relative_uri = parser.can_be_relative_uri - {"id"}  # type: ignore[union-attr]
     original = getattr(mixin, "make_safe_absolute_uri", None)
     if original and hasattr(api, "PREFERRED_XML_PARSERS"):
         itself = lru_cache(64)(lambda base: original(base, base))
 
         def absolute(base: str, rel: str | None = None) -> str:
-            return itself(base) if rel == base and len(base or "") <= MAX_BASE else original(base, rel)
+            return str(itself(base) if rel == base and len(base or "") <= MAX_BASE else original(base, rel))
 
         mixin.make_safe_absolute_uri = absolute  # type: ignore[union-attr]
         api.PREFERRED_XML_PARSERS = [__name__]  # type: ignore[union-attr]

@@ -2,7 +2,8 @@
 
 in   ``State.cursor``; out  the newest instant (or day) known, and the rest of a long walk that is still to be read; and back to text
 A cursor is plain text, ``2026-06-12T17:59:58Z``, while there is no rest; else JSON. Everything between ``until`` and ``newest`` has been
-read: a walk that breaks off goes on at ``until`` next time. Surprising: a cursor that cannot be understood counts as none.
+read: a walk that breaks off goes on at ``until`` next time, and what it finds then is as little news as before (``walk``).
+Surprising: a cursor that cannot be understood counts as none.
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ MAX_PAGES = 300  # of the rest, in one poll; what is left waits for the next one
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """``newest`` is known; from ``since`` to ``until`` is still to be read ("" when nothing is)."""
+    """``newest`` is known; from ``since`` to ``until`` is still to be read ("" when nothing is), as backlog if it is left of a ``walk``."""
 
     newest: str = ""
     since: str = ""
     until: str = ""
+    walk: bool = False
 
     @classmethod
     def by(cls, state: State) -> Reached:
@@ -41,14 +43,16 @@ class Reached:
     def text(self) -> str | None:
         """Return the cursor that says this."""
         if self.until:
-            return json.dumps({"newest": self.newest, "since": self.since, "until": self.until})
+            facts = {"newest": self.newest, "since": self.since, "until": self.until}
+            return json.dumps(facts | {"walk": True} if self.walk else facts)
         return self.newest or None
 
 
 def _understood(cursor: str) -> Reached:
     try:
         facts = json.loads(cursor) if cursor.startswith("{") else {"newest": cursor}
-        reached = Reached(*(str(facts.get(name, "")) for name in ("newest", "since", "until")))
+        newest, since, until = (str(facts.get(name, "")) for name in ("newest", "since", "until"))
+        reached = Reached(newest, since, until, facts.get("walk") is True)
     except ValueError:
         return Reached()
     whole = not reached.until or bool(_TIME.fullmatch(reached.since) and _TIME.fullmatch(reached.until))

@@ -15,7 +15,7 @@ from tracker.errors import StoreError
 from tracker.store.items import IDS_PER_DAY, select_items
 from tracker.types import Event, Item, Watch
 
-__all__ = ["board", "is_empty", "items", "questions", "status"]
+__all__ = ["board", "is_empty", "items", "never", "questions", "status"]
 
 # IN, not EXISTS: SQLite then starts from the tag's index, so a rare topic costs what it has, not what the archive has.
 _CONDITIONS = {
@@ -52,6 +52,17 @@ def status(db: sqlite3.Connection) -> dict[str, object]:
         "unread": readings.unread(db),
         "totals": runs.totals(db),
     }
+
+
+def never(db: sqlite3.Connection, before: str) -> list[sqlite3.Row]:
+    """Return the sources that first answered before an instant and have never listed anything, with since when they answer."""
+    return db.execute(
+        """SELECT id, kind, since FROM (SELECT id, kind,
+            (SELECT min(at) FROM polls INDEXED BY polls_source WHERE source = sources.id AND error IS NULL) AS since FROM sources
+          WHERE retired_at IS NULL AND fails = 0 AND NOT EXISTS (SELECT 1 FROM sightings WHERE source = sources.id))
+        WHERE since <= ? ORDER BY id""",
+        (before,),
+    ).fetchall()
 
 
 def board(db: sqlite3.Connection, rows: Iterable[tuple[Watch, Any, Sequence[Event]]]) -> list[dict[str, Any]]:

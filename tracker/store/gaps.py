@@ -1,34 +1,39 @@
 """Gaps: the ledger of what cannot be proved complete, and what is known of a source's past to tell them.
 
 in   a source, what a poll found; out  rows of ``gaps``; the newest thing a source showed, the days on which it brought something
-knows no rule: what is a gap, and what closes it, is decided in ``complete``. Of one source and one reason there is one open gap: what
-comes on top makes it longer. Surprising: ids name the day on which an item became news, so the days of a source are some thirty looks
-into an index, however many items a day has.
+knows no rule: what is a gap, and what closes it, is decided in ``complete``. What touches an open gap of the same source and reason makes
+it longer; what does not is another. Surprising: ids name the day on which an item became news, so the days of a source are some thirty
+looks into an index, however many items a day has.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from datetime import date
 from typing import Any
 
 from tracker.store import items
 from tracker.store.items import IDS_PER_DAY, Saved
+from tracker.text import sign
 from tracker.types import Entry, Gap, Source
 
-__all__ = ["beside", "close", "days", "listed", "newest", "newest_day", "note", "open_of", "quiet", "save", "still"]
+__all__ = [
+    "beside", "close", "days", "listed", "lists_newest", "newest", "newest_day", "note", "open_of", "papers_read", "quiet", "save", "still",
+]  # fmt: skip
 
 _COLUMNS = "source, from_at, to_at, reason, found_at, closed_at, how"
 _RECENT = 20  # sightings that are looked at: of a mirror and what stands beside it, or for the newest date
+_NEWEST = 3  # sightings, one of which a list that goes on still shows
 _BESIDE = 4  # sources beside a mirror that are looked at
 
 
 def note(db: sqlite3.Connection, gap: Gap) -> None:
-    """Open a gap, or make the open one of that source and reason longer."""
+    """Open a gap, or make the open one of that source and reason longer which it touches."""
     longer = db.execute(
-        """UPDATE gaps SET from_at = min(from_at, ?), to_at = max(to_at, ?) WHERE source = ? AND closed_at IS NULL AND reason = ?""",
-        (gap.from_at, gap.to_at, gap.source, gap.reason),
+        """UPDATE gaps SET from_at = min(from_at, :from), to_at = max(to_at, :to) WHERE id = (SELECT max(id) FROM gaps
+          WHERE source = :source AND closed_at IS NULL AND reason = :reason AND :from <= to_at AND from_at <= :to)""",
+        {"source": gap.source, "reason": gap.reason, "from": gap.from_at, "to": gap.to_at},
     )
     if not longer.rowcount:
         db.execute(
@@ -46,8 +51,20 @@ def open_of(db: sqlite3.Connection, source: str) -> list[Gap]:
 def close(db: sqlite3.Connection, gap: Gap, now: str, how: str) -> None:
     """Close an open gap."""
     db.execute(
-        "UPDATE gaps SET closed_at = ?, how = ? WHERE source = ? AND closed_at IS NULL AND reason = ?", (now, how, gap.source, gap.reason)
+        "UPDATE gaps SET closed_at = ?, how = ? WHERE source = ? AND closed_at IS NULL AND reason = ? AND from_at = ?",
+        (now, how, gap.source, gap.reason, gap.from_at),
     )
+
+
+def papers_read(db: sqlite3.Connection, gap: Gap) -> bool:
+    """Whether all queries of arXiv that were there before a gap have read on past its end, without an error or a gap of their own."""
+    row = db.execute(
+        """SELECT min(fails = 0 AND last_ok_at > :to AND NOT EXISTS (SELECT 1 FROM gaps
+            WHERE gaps.source = sources.id AND closed_at IS NULL AND from_at < :to))
+        FROM sources WHERE kind = 'arxiv' AND retired_at IS NULL AND added_at <= :from""",
+        {"from": gap.from_at, "to": gap.to_at},
+    ).fetchone()
+    return bool(row[0])
 
 
 def listed(db: sqlite3.Connection) -> list[dict[str, str]]:
@@ -73,6 +90,16 @@ def newest(db: sqlite3.Connection, source: str, before: str) -> str | None:
         (source, before, _RECENT),
     ).fetchone()
     return row[0] if row else None
+
+
+def lists_newest(db: sqlite3.Connection, source: str, before: str, signs: Set[str]) -> bool:
+    """Whether a document, told by the signs of its entries, lists one of the newest that the source had shown before an instant."""
+    keys = db.execute(
+        """SELECT key FROM item_keys WHERE item IN (
+          SELECT item FROM sightings WHERE source = ? AND first_seen_at < ? ORDER BY item DESC LIMIT ?)""",
+        (source, before, _NEWEST),
+    )
+    return any(sign(key) in signs for row in keys for key in {row[0], row[0].partition("#")[0]})
 
 
 def newest_day(db: sqlite3.Connection, source: str) -> date | None:

@@ -62,6 +62,12 @@ class _Candidate:
     item: int | None = None
 
     @property
+    def page(self) -> str | None:
+        """The key of the page on which the entry stands, if it has a place of its own there."""
+        whole = next((key for key in self.keys if "#" in key and key.startswith("url:")), "")
+        return page if (page := whole.partition("#")[0]) in self.keys and not self.entry.own_key else None
+
+    @property
     def asked(self) -> tuple[str, ...]:
         """The keys in the order in which they are looked up: the paper's own, the URL with its fragment, the URL."""
         own = 1 if self.entry.own_key else 0
@@ -121,6 +127,7 @@ def _identify(db: sqlite3.Connection, source: Source, entries: Sequence[Entry]) 
     guids = _items_by_guid(db, source.id, [c.guid for c in candidates if c.guid])
     for c in candidates:
         c.item = next((found[key] for key in c.asked if key in found), None)
+    _neighbours(db, source.id, candidates, found)
     # A weaker sign never takes an item that a stronger one has given to another entry: guids that are mere positions move on.
     _settle(candidates, lambda c: _same_guid(c, guids))
     # The last step: a feed that changed guid and URL of an entry kept its title and its day.
@@ -128,6 +135,27 @@ def _identify(db: sqlite3.Connection, source: Source, entries: Sequence[Entry]) 
     titled = _items_by_key(db, named.values())
     _settle(candidates, lambda c: titled.get(named.get(c.hash, "")))
     return _one_per_item(candidates)
+
+
+def _neighbours(db: sqlite3.Connection, source: str, candidates: Sequence[_Candidate], found: Mapping[str, int]) -> None:
+    """Part again what shares nothing but its page: a changelog that lists one entry at a time, each at its own fragment.
+
+    The page identifies no entry where this source knows the item at another fragment, by another guid (or none) and another title.
+    """
+    by_page = {
+        c.item: (c, page) for c in candidates if (page := c.page) and c.item and not any(key in found for key in c.keys if key != page)
+    }
+    for chunk in _chunks(sorted(by_page)):
+        for item, guid, title in db.execute(
+            f"""SELECT sightings.item, guid, title FROM sightings JOIN items ON items.id = sightings.item
+            WHERE sightings.source = ? AND sightings.item IN ({_marks(chunk)})""",  # noqa: S608 - marks
+            (source, *chunk),
+        ).fetchall():
+            c, page = by_page[item]
+            if (guid and guid == c.guid) or fold(title) == fold(c.entry.title):
+                continue
+            if any(key.startswith(f"{page}#") for (key,) in db.execute("SELECT key FROM item_keys WHERE item = ?", (item,))):
+                c.item, c.keys = None, tuple(key for key in c.keys if key != page)
 
 
 def _settle(candidates: Sequence[_Candidate], step: Callable[[_Candidate], int | None]) -> None:

@@ -312,12 +312,14 @@ CREATE INDEX gaps_source ON gaps(source, closed_at);
 ALTER TABLE sources ADD COLUMN quiet_since TEXT /* The day of its newest item, once it is silent for far longer than its habit. */;
 ALTER TABLE sources ADD COLUMN quiet_at TEXT /* Of a silent source: when that was found (UTC). */;
 ALTER TABLE sources ADD COLUMN habit_days INTEGER /* Of a silent source: within how many days it used to bring something. */;
+ALTER TABLE sources ADD COLUMN empty_since TEXT /* Since when it answers with documents without entries; it used to list some (UTC). */;
 CREATE INDEX sightings_source_item ON sightings(source, item);
 DROP VIEW source_health;
 CREATE VIEW source_health AS -- Whether each source answers, and since when not; whether it is silent, and where it has gaps.
 SELECT sources.id, sources.title, sources.lab, sources.kind, sources.role,
   CASE WHEN sources.retired_at IS NOT NULL THEN 'retired' WHEN sources.fails > 0 THEN 'failing'
-    WHEN sources.last_ok_at IS NULL THEN 'not asked yet' WHEN sources.quiet_since IS NOT NULL THEN 'quiet' ELSE 'ok' END AS health,
+    WHEN sources.last_ok_at IS NULL THEN 'not asked yet'
+    WHEN coalesce(sources.quiet_since, sources.empty_since) IS NOT NULL THEN 'quiet' ELSE 'ok' END AS health,
   sources.last_ok_at, sources.last_new_at, sources.fails, sources.last_error, sources.moved_to, sources.next_poll_at,
   (SELECT count(*) FROM items WHERE items.source = sources.id) AS items,
   (SELECT max(item) FROM sightings WHERE sightings.source = sources.id) AS newest_item,

@@ -24,7 +24,8 @@ def sync(db: sqlite3.Connection, sources: Iterable[Source], now: str) -> None:
               every_s = excluded.every_s, role = excluded.role, origin = excluded.origin, retired_at = NULL,
               etag = iif(url = excluded.url, etag, NULL), last_modified = iif(url = excluded.url, last_modified, NULL),
               body_hash = iif(url = excluded.url, body_hash, NULL), cursor = iif(url = excluded.url, cursor, NULL),
-              next_poll_at = iif(url = excluded.url, next_poll_at, NULL), moved_to = iif(url = excluded.url, moved_to, NULL)
+              next_poll_at = iif(url = excluded.url, next_poll_at, NULL), moved_to = iif(url = excluded.url, moved_to, NULL),
+              empty_since = iif(url = excluded.url, empty_since, NULL)
             WHERE (kind, url, title, lab, every_s, role, origin, retired_at) IS NOT
               (excluded.kind, excluded.url, excluded.title, excluded.lab, excluded.every_s, excluded.role, excluded.origin, NULL)""",
             (s.id, s.kind, s.url, s.title, s.lab, s.every_s, s.role, s.origin, now),
@@ -59,7 +60,7 @@ def sync_registry(db: sqlite3.Connection, topics: Iterable[Topic], labs: Iterabl
         db.executemany(f"UPDATE {table} SET retired_at = ? WHERE id = ?", [(now, identifier) for identifier in gone])  # noqa: S608
 
 
-_STATE = "etag, last_modified, body_hash, cursor, next_poll_at, fails, last_ok_at, last_new_at, last_error"
+_STATE = "etag, last_modified, body_hash, cursor, next_poll_at, fails, last_ok_at, last_new_at, last_error, empty_since"
 
 
 def states(db: sqlite3.Connection) -> dict[str, State]:
@@ -114,8 +115,9 @@ def record(
     if polled.ok or polled.outcome == "too_many_items":  # the newest are stored, the rest of a whole history is no failure
         db.execute(
             """UPDATE sources SET next_poll_at = ?, fails = 0, last_error = NULL, last_ok_at = ?, moved_to = ?,
-            last_new_at = iif(?, ?, last_new_at) WHERE id = ?""",
-            (next_poll_at, now, moved_to, polled.new > 0, now, polled.source),
+            last_new_at = iif(?, ?, last_new_at),
+            empty_since = CASE WHEN ? THEN coalesce(empty_since, ?) WHEN ? THEN NULL ELSE empty_since END WHERE id = ?""",
+            (next_poll_at, now, moved_to, polled.new > 0, now, polled.outcome == "empty", now, polled.entries > 0, polled.source),
         )
     else:
         db.execute(
@@ -148,13 +150,12 @@ def _day(number: int | None) -> str | None:
 
 
 def unusual(db: sqlite3.Connection, since: str) -> list[sqlite3.Row]:
-    """Return what answered since an instant, but strangely: the last ``flood`` of a source, and documents that are ``empty`` now."""
+    """Return what answers, but strangely: the last ``flood`` of a source since an instant, and what is ``empty``, since when."""
     return db.execute(
         """SELECT source, title, max(at) AS at, outcome, polls.entries, new FROM polls INDEXED BY polls_at
         JOIN sources ON sources.id = source
-        WHERE at >= ? AND retired_at IS NULL AND (outcome = 'flood' OR (outcome = 'empty' AND NOT EXISTS (
-          SELECT 1 FROM polls AS later WHERE later.source = polls.source AND later.at > polls.at
-            AND later.outcome NOT IN ('unchanged', 'empty') AND later.error IS NULL)))
-        GROUP BY source, outcome ORDER BY source""",
+        WHERE at >= ? AND retired_at IS NULL AND outcome = 'flood' GROUP BY source
+        UNION ALL SELECT id, title, empty_since, 'empty', 0, 0 FROM sources WHERE empty_since IS NOT NULL AND retired_at IS NULL
+        ORDER BY source""",
         (since,),
     ).fetchall()

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from tracker.clock import iso, parse
-from tracker.complete import silence
+from tracker.complete import silence, worded
 from tracker.store.items import IDS_PER_DAY
 from tracker.urls import safe_url
 from tracker.web import board, queries
@@ -35,7 +35,7 @@ Facts = dict[str, list[Row]]
 LISTED = 50
 _END = 10**15  # beyond every id: YYYYMMDD × 1,000,000 + n
 _RELATIONS = ("by", "about")
-_QUESTIONS, _LABS, _FAILING = 4, 14, 6  # shown before "5 more"; of the questions on a small screen
+_QUESTIONS, _LABS, _FAILING, _MISSING = 4, 14, 6, 6  # shown before "5 more"; of the questions on a small screen
 _AT_WORK_S = 6 * 3600  # an unfinished run that began longer ago has died
 
 
@@ -93,7 +93,7 @@ def read(conn: sqlite3.Connection, choice: Choice, now: datetime, counts: Counts
     """Return everything the page shows, from one state of the database."""
     conn.execute("BEGIN")
     try:
-        facts = {name: _rows(conn, getattr(queries, name)) for name in ("RUNS", "NAMES", "SOURCES", "WAITING")}
+        facts = {name: _rows(conn, getattr(queries, name)) for name in ("RUNS", "NAMES", "SOURCES", "GAPS", "WAITING")}
         facts |= counts.of(conn, path, present(facts, now))
         listed = [] if _unknown(choice, facts["NAMES"]) else _rows(conn, queries.LISTS[_list_of(choice)], _values(choice))
         facts["LISTED"], facts["MORE"] = listed[:LISTED], listed[LISTED:]
@@ -188,6 +188,7 @@ def page(facts: Facts, choice: Choice, now: datetime, links: Links) -> dict[str,
         "sources": [_source(row, now, links) for row in facts["SOURCES"]],
         "more_labs_from": _LABS,
         "failing_shown": _FAILING,
+        "missing_shown": _MISSING,
     }
 
 
@@ -221,7 +222,7 @@ def _health(facts: Facts, now: datetime) -> dict[str, Any]:
         "sources": len(health),
         "answered": health.count("ok") + health.count("quiet"),
         "quiet": [silence(row["title"], row["quiet_since"], row["habit_days"], iso(now)) for row in facts["SOURCES"] if row["quiet_since"]],
-        "gaps": sum(row["gaps"] for row in facts["SOURCES"]),
+        "gaps": [worded(row["title"], row) for row in facts["GAPS"]],
         "failing": health.count("failing"),
     }
 

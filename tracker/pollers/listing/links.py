@@ -48,6 +48,9 @@ _BLOCKS = (
 ).split()
 # A tag this long is data in an attribute, or thousands of attributes (libxml2 takes 30 s for 100,000): its name is all we need.
 _LONG_TAG = re.compile(r"<([a-z][a-z0-9-]{0,30})\s[^<>=]{1,200}=[^<>]{4000,}>", re.IGNORECASE)
+# What no XML may hold, bare or by its number (lxml takes it in and then refuses to have it written back), and the colours of terminals.
+_NO_XML = re.compile("\x1b\\[[0-9;]{0,20}m|[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
+_NUMBER = re.compile(r"&#(?:[xX]0{0,40}([0-9a-fA-F]{1,7})|0{0,40}([0-9]{1,8}));?")
 _UNSEEN = ("script", "style", "template", "svg", "iframe", "object", "select", "textarea", "math", "video", "audio")
 
 
@@ -105,11 +108,18 @@ def tree(body: bytes, charset: str | None) -> Element | None:
     from lxml import etree
 
     parser = etree.HTMLParser(encoding="utf-8", no_network=True, huge_tree=False, remove_comments=True, remove_pis=True, collect_ids=False)
-    text = _LONG_TAG.sub(r"<\1>", decoded(body, charset).replace("\0", "")).encode("utf-8", "replace")
+    shown = _NUMBER.sub(_shown, _NO_XML.sub("", decoded(body, charset)))
+    text = _LONG_TAG.sub(r"<\1>", shown).encode("utf-8", "replace")
     try:
         return etree.fromstring(text, parser) if text.strip() else None
     except (etree.LxmlError, ValueError, AssertionError):
         return None
+
+
+def _shown(number: re.Match[str]) -> str:
+    """A character reference as it is, a blank where it stands for a character that no XML may hold."""
+    code = int(number[1], 16) if number[1] else int(number[2])
+    return " " if code > 0x10FFFF or _NO_XML.match(chr(code)) else number[0]
 
 
 def take_scripts(root: Element) -> list[tuple[str, str]]:

@@ -40,6 +40,7 @@ _NO_ARTICLES = re.compile(
     r"categor|(?:^|[/_-])tags?(?:[/._-]|$)|author|image|video|attachment|product|career|jobs?[/._-]|locale|event|legal|users?[/._-]|taxonom",
     re.IGNORECASE,
 )
+_HTTP = re.compile(r"https?://", re.IGNORECASE)
 _WORD = re.compile(r"[a-z]{3,}")
 _EVERYWHERE = frozenset("sitemap sitemaps index xml txt".split())
 
@@ -88,18 +89,28 @@ def chosen(index: Parsed, page: str, wanted: str, since: str) -> list[tuple[str,
     """Return the sitemaps of an index that fit, as (URL, lastmod).
 
     On the host of the index only. Where names say what is in them (``/sitemap.xml/research/`` for links to ``/research/``), those that
-    fit; else all but what holds no articles. Last changed first, those without a date before all others; none older than ``since``.
+    fit, if there is one for each of the links; else all but what holds no articles. Last changed first, those without a date before all
+    others; none older than ``since``.
     """
     here = [
         (str(entry.url), changed)
         for entry, changed in zip(index.entries, index.changed, strict=True)
         if urls.host_of(entry.url) == urls.host_of(page) and (not changed or changed >= since)
     ]
-    words = set(_WORD.findall(" ".join(urlsplit(word).path for word in wanted.lower().split() if word[0] != "!"))) - _EVERYWHERE
-    hinted = [pair for pair in here if words & set(_WORD.findall(urlsplit(pair[0].lower()).path))]
-    fitting = hinted or [pair for pair in here if not _NO_ARTICLES.search(urlsplit(pair[0]).path)]
+    prefixes = [_words(word) for word in wanted.split() if word[0] != "!"]
+    hinted = [pair for pair in here if any(words & _words(pair[0]) for words in prefixes)]
+    said = set().union(*(_words(url) for url, _ in hinted))
+    fitting = (
+        hinted
+        if hinted and all(words & said for words in prefixes)
+        else [pair for pair in here if not _NO_ARTICLES.search(urlsplit(pair[0]).path)]
+    )
     fitting.sort(key=lambda pair: pair[1] or "~", reverse=True)
     return fitting
+
+
+def _words(url: str) -> set[str]:
+    return set(_WORD.findall(urlsplit(url.lower()).path)) - _EVERYWHERE
 
 
 # -- what a document is -----------------------------------------------------------------------------
@@ -164,7 +175,7 @@ def _row(element: Element) -> _Row | None:
         for inner in (part, *(islice(part, MAX_PARTS) if _name(part) == "news" else ())):
             said.setdefault(_name(inner), (inner.text or "")[:2_000].strip())
     loc = said.get("loc", "")
-    return _Row(loc, said.get("lastmod", ""), said.get("title", ""), said.get("publication_date", "")) if loc.startswith("http") else None
+    return _Row(loc, said.get("lastmod", ""), said.get("title", ""), said.get("publication_date", "")) if _HTTP.match(loc) else None
 
 
 def _name(element: Element) -> str:
