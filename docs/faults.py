@@ -1,6 +1,6 @@
 """Write faults.md, the table of the faults that are met, from the tests that meet them: python docs/faults.py (or `make docs`).
 
-A test of tests/faults/ is named after its row (``test_F12_…``, ``test_S27_…``); its docstring is one line, ``stimulus → what the user sees``.
+A test of tests/faults/ is named after its row (``test_F12_…``, ``test_S27_…``); its docstring is one line: stimulus → what the user sees.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ ROWS = (*(f"F{number:02}" for number in range(1, 74)), *(f"S{number}" for number
 
 HEAD = """# What can go wrong, and what you see then
 
-Each line is a test: a real server on loopback that misbehaves, a real poll, a real database, and a good source beside it that must not suffer.
-A source that fails shows a named error, its time and its count in `tracker status`, in `tracker doctor` (with what to do) and on the sources
-page; the run goes on, nothing that was stored is lost, and the source is asked again by itself. Run them with `make test ARGS=tests/faults`.
+Each line is a test: a real server on loopback that misbehaves, a real poll, a real database, and a good source beside it that must not
+suffer. A source that fails shows a named error, its time and its count in `tracker status`, in `tracker doctor` (with what to do) and
+on the sources page; the run goes on, nothing that was stored is lost, and the source is asked again by itself. Run them with
+`make test ARGS=tests/faults`.
 
 | row | what happens | what you see | shown by |
 |---|---|---|---|

@@ -25,7 +25,9 @@ def script(name: str) -> Any:
     return module
 
 
-@pytest.mark.parametrize(("page", "writer"), [("commands", "build.commands"), ("database", "build.database"), ("model", "model.page"), ("faults", "faults.page")])
+@pytest.mark.parametrize(
+    ("page", "writer"), [("commands", "build.commands"), ("database", "build.database"), ("model", "model.page"), ("faults", "faults.page")]
+)
 def test_a_generated_page_is_what_the_code_says_now(page: str, writer: str) -> None:
     name, _, function = writer.partition(".")
     assert (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8") == getattr(script(name), function)(), "run `make docs`"

@@ -148,8 +148,9 @@ class Entry:
 class Page:
     """One fetched document of a source, ready to commit. ``entries`` is None when it did not change.
 
-    Validators, ``body_hash`` and ``cursor`` vouch for the entries and are stored with them; ``cursor`` moves on the last
-    page, but for the progress of a long walk (``pollers/reached.py``). ``problem`` names what makes the page incomplete (``truncated``, ``too_many_items``) although its entries count.
+    Validators, ``body_hash`` and ``cursor`` vouch for the entries and are stored with them; ``cursor`` moves on the last page, but for the
+    progress of a long walk (``pollers/reached.py``). ``problem`` names what makes the page incomplete (``truncated``, ``too_many_items``)
+    although its entries count.
     ``known`` counts the entries that the document lists as it did last time: they are not parsed again and not among ``entries``.
     """
 
@@ -170,7 +171,10 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Polled:
-    """The result of one poll. ``outcome`` is ``new``, ``nothing new``, ``unchanged``, ``empty``, ``flood``, ``read back`` or an error's name."""
+    """The result of one poll.
+
+    ``outcome`` is ``new``, ``nothing new``, ``unchanged``, ``empty``, ``flood``, ``read back`` or the name of an error.
+    """
 
     source: str
     outcome: str

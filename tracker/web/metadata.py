@@ -56,7 +56,10 @@ _COUNTED_BY = {"items": ("origin", "source", "act"), "item_topics": ("topic", "t
 _FROM = {
     "latest": ("items", "id", "published_at", "url", "origin", "source", "first_seen_at", "backlog"),
     "tagged": ("item_topics", "topic", "tier", "score", "evidence", "model"),
-    "source_health": ("sources", *"id lab kind role last_ok_at last_new_at fails last_error moved_to next_poll_at quiet_since habit_days".split()),
+    "source_health": (
+        "sources",
+        *"id lab kind role last_ok_at last_new_at fails last_error moved_to next_poll_at quiet_since habit_days".split(),
+    ),
 }
 _OWN = {
     "latest": {
