@@ -135,7 +135,7 @@ def fold(text: str) -> str:
 
 def content_hash(*parts: object) -> str:
     """Return 16 hex digits that differ when any part differs (None and "" are the same)."""
-    data = "\x1f".join("" if part is None else str(part) for part in parts)
+    data = "\x1f".join(["" if part is None else str(part) for part in parts])
     return hashlib.sha256(data.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 

@@ -105,7 +105,8 @@ def _listed(body: bytes, url: str, charset: str | None) -> tuple[Sequence[Mappin
         raise ParseError("not_a_feed", f"{url} answered with {_looks_like(body)}, not with a feed")
     if not feed.entries and feed.bozo and (b"<item" in cleaned.body or b"<entry" in cleaned.body):
         raise ParseError("malformed", f"{url}: {text.one_line(str(feed.get('bozo_exception', '')), 200)}")
-    return feed.entries[:MAX_ENTRIES], "truncated" if cleaned.cut else "too_many_items" if cleaned.left_out else None, 0
+    raw = [dict(entry) for entry in feed.entries[:MAX_ENTRIES]]  # plain: each look into feedparser's own tries several names
+    return raw, "truncated" if cleaned.cut else "too_many_items" if cleaned.left_out else None, 0
 
 
 def _newest(raw: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
