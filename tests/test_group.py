@@ -202,7 +202,7 @@ def test_the_week_has_its_stories_with_the_lab_in_the_lead(db: sqlite3.Connectio
     )) in told(db)  # fmt: skip
     assert len(told(db)) == 3
     assert db.execute("SELECT items, sources FROM stories ORDER BY items DESC LIMIT 1").fetchone()[:] == (3, 3)
-    assert db.execute("SELECT stage, count(*) FROM pending GROUP BY stage").fetchall()[0][:] == ("watch", 5)
+    assert db.execute("SELECT stage, count(*) FROM pending WHERE stage <> 'article' GROUP BY stage").fetchall()[0][:] == ("watch", 5)
 
 
 @pytest.mark.parametrize("seed", range(6))
