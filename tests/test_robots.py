@@ -554,6 +554,20 @@ def test_a_damaged_memory_is_no_reason_not_to_ask(web: Server, tmp_path: Path) -
     assert visit(web, tmp_path)[0] == ""
 
 
+def test_what_one_thread_keeps_another_that_waited_does_not_forget(tmp_path: Path) -> None:
+    pace = Pace(tmp_path)
+    other = sqlite3.connect(tmp_path / "pace.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")  # the file is busy …
+    waits = threading.Thread(target=pace.keep, args=("https://a.example", b"User-agent: *"))
+    waits.start()
+    time.sleep(0.2)  # … and a thread comes in the meantime
+    other.execute("INSERT INTO robots VALUES ('https://b.example', ?, ?)", (time.time(), b"User-agent: b"))
+    other.execute("COMMIT")
+    other.close()
+    waits.join()
+    assert [pace.recall(f"https://{name}.example") for name in "ab"] == [b"User-agent: *", b"User-agent: b"]
+
+
 def test_what_is_older_than_a_day_is_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pace, real = Pace(tmp_path), time.time()
     pace.keep("https://a.example", b"User-agent: *")

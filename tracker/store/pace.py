@@ -60,10 +60,12 @@ class Pace:
 
     def keep(self, origin: str, robots: bytes) -> None:
         """Keep a robots.txt for a day, and forget those of the day before."""
-        now = time.time()
         with suppress(sqlite3.Error), closing(self._connect()) as db:
+            db.execute("BEGIN IMMEDIATE")
+            now = time.time()  # not before: what another thread kept while this one waited would lie in the future, and be forgotten
             db.execute("DELETE FROM robots WHERE at NOT BETWEEN ? AND ?", (now - DAY_S, now))
             db.execute("INSERT OR REPLACE INTO robots VALUES (?, ?, ?)", (origin, now, robots))
+            db.execute("COMMIT")
 
     def _reserve(self, host: str, delay_s: float) -> float:
         now = time.time()
