@@ -12,6 +12,7 @@ import pytest
 
 from tests import servers
 from tracker import store
+from tracker.fetch import Fetcher
 
 NOW = "2026-06-12T06:00:00Z"
 _LOOPBACK = ("127.", "localhost", "::1", "0.0.0.0")
@@ -60,3 +61,16 @@ def web() -> Iterator[servers.Server]:
     """A web server on loopback that serves, and misbehaves, as told."""
     with servers.server() as running:
         yield running
+
+
+@pytest.fixture
+def slept() -> list[float]:
+    """The pauses that ``fetcher`` would have made."""
+    return []
+
+
+@pytest.fixture
+def fetcher(slept: list[float]) -> Iterator[Fetcher]:
+    """The client, with little patience, whose pauses are noted and not made."""
+    with Fetcher("you@example.org", deadline_s=5, sleep=slept.append) as made:
+        yield made

@@ -55,15 +55,19 @@ def test_what_is_no_list_of_papers_is_named(body: bytes, name: str, sentence: st
     assert sentence in str(failure.value)
 
 
-@settings(deadline=None)
-@given(st.binary() | mutated(PAPERS))
-def test_any_bytes_are_papers_or_a_parse_error(body: bytes) -> None:
-    came = tried(read, body)
+def check_papers(came: Parsed | ParseError) -> None:
+    """What any bytes may become: papers, each with the instant of its change, that can be handed to the parent; or a named error."""
     if isinstance(came, ParseError):
         assert came.name in NAMES
     else:
         assert len(came.entries) == len(came.changed)
         json.dumps([asdict(entry) for entry in came.entries], ensure_ascii=False).encode()
+
+
+@settings(deadline=None)
+@given(st.binary() | mutated(PAPERS))
+def test_any_bytes_are_papers_or_a_parse_error(body: bytes) -> None:
+    check_papers(tried(read, body))
 
 
 # -- the seam: private parts of the package that we rely on --------------------------------------------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -12,11 +11,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
 from tests.servers import Server
+from tests.test_cli import tracker
 from tracker import config, poll, show, store, trial
-from tracker.cli import cli
 from tracker.clock import iso
 from tracker.errors import SourceError
 from tracker.fetch import Fetcher
@@ -170,15 +168,6 @@ def sitemap(web: Server, *days: int) -> bytes:
     return f'<?xml version="1.0"?><urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{listed}</urlset>'.encode()
 
 
-def tracker(home: Path, *arguments: str) -> Result:
-    before = Path.cwd()
-    os.chdir(home)
-    try:
-        return CliRunner().invoke(cli, list(arguments), catch_exceptions=False)
-    finally:
-        os.chdir(before)
-
-
 @pytest.fixture
 def home(tmp_path: Path, web: Server) -> Path:
     web.serves("/robots.txt", ROBOTS)
@@ -192,7 +181,7 @@ def home(tmp_path: Path, web: Server) -> Path:
 
 
 def test_without_a_name_everything_that_can_is_read_back(home: Path, web: Server) -> None:
-    told = tracker(home, "poll", "--since", "30d", "--now", "2026-06-12T06:00:00Z")
+    told = tracker("poll", "--since", "30d", "--now", "2026-06-12T06:00:00Z", cwd=home)
     assert told.exit_code == 0, told.output
     assert told.output == (
         "  ✓ posts  4 new of 4\n  ✓ posts  back to 2026-05-13: 0 new of 3\n"
@@ -206,11 +195,11 @@ def test_without_a_name_everything_that_can_is_read_back(home: Path, web: Server
 
 
 def test_a_source_that_cannot_be_read_back_says_why(home: Path) -> None:
-    told = tracker(home, "poll", "press", "--since", "2026-06-01", "--now", "2026-06-12T06:00:00Z")
+    told = tracker("poll", "press", "--since", "2026-06-01", "--now", "2026-06-12T06:00:00Z", cwd=home)
     why = "press cannot be read back: a feed shows only what it lists now"
     assert told.exit_code == 1
     assert told.output.startswith(f"  … {why}\n")
-    facts = tracker(home, "poll", "press", "posts", "--since", "2026-06-01", "--now", "2026-06-12T06:00:00Z", "--json")
+    facts = tracker("poll", "press", "posts", "--since", "2026-06-01", "--now", "2026-06-12T06:00:00Z", "--json", cwd=home)
     assert facts.exit_code == 0, "one of them can"
     assert [row for row in json.loads(facts.output) if row["source"] == "press"] == [
         {"source": "press", "outcome": "not asked", "error": why}
@@ -218,10 +207,10 @@ def test_a_source_that_cannot_be_read_back_says_why(home: Path) -> None:
 
 
 def test_a_walk_that_finds_nothing_or_does_not_begin_says_so(home: Path, web: Server) -> None:
-    told = tracker(home, "poll", "posts", "--since", "12h", "--now", "2026-06-12T06:00:00Z")
+    told = tracker("poll", "posts", "--since", "12h", "--now", "2026-06-12T06:00:00Z", cwd=home)
     assert "  ✓ posts  back to 2026-06-11: nothing new\n" in told.output
     web.serves("/sitemap.xml", b"", status=404)
-    told = tracker(home, "poll", "posts", "--since", "30d", "--now", "2026-06-12T12:00:00Z")
+    told = tracker("poll", "posts", "--since", "30d", "--now", "2026-06-12T12:00:00Z", cwd=home)
     assert ("✗ posts  http_404" in told.output, ", so it was not read back\n" in told.output) == (True, True)
 
 
@@ -237,30 +226,30 @@ def test_what_a_walk_brought_is_told_apart_from_what_is_news() -> None:
 
 
 def test_a_strange_span_is_a_mistake(home: Path) -> None:
-    told = tracker(home, "poll", "--since", "yesterday")
+    told = tracker("poll", "--since", "yesterday", cwd=home)
     assert (told.exit_code, "--since must be like 90d" in told.output) == (2, True)
-    told = tracker(home, "poll", "--since", "2026-06-13", "--now", "2026-06-12T06:00:00Z")
+    told = tracker("poll", "--since", "2026-06-13", "--now", "2026-06-12T06:00:00Z", cwd=home)
     assert (told.exit_code, "--since must lie in the past; 2026-06-13 is still to come" in told.output) == (2, True)
 
 
 def test_status_tells_gaps_and_the_coverage_of_each_source(home: Path) -> None:
-    tracker(home, "run", "--now", "2026-06-12T06:00:00Z")
+    tracker("run", "--now", "2026-06-12T06:00:00Z", cwd=home)
     db = store.open(home / "data" / "tracker.db", write=True)
     with store.transaction(db):
         gaps.note(db, Gap("press", at(-3), at(-1), "window rolled", at(-1)))
     db.close()
-    told = tracker(home, "status", "--now", "2026-06-12T08:00:00Z").output
+    told = tracker("status", "--now", "2026-06-12T08:00:00Z", cwd=home).output
     assert "2 of 2 sources answer." in told
     assert "1 gap, 0 sources silent." in told
     assert "press  " in told
     assert "its list had moved on when it was read; what it showed from 2026-06-09 to 2026-06-11 may be missing" in told
-    facts = json.loads(tracker(home, "status", "--json").output)
+    facts = json.loads(tracker("status", "--json", cwd=home).output)
     assert [(gap["source"], gap["reason"]) for gap in facts["gaps"]] == [("press", "window rolled")]
-    table = tracker(home, "status", "--sources").output.splitlines()
+    table = tracker("status", "--sources", cwd=home).output.splitlines()
     assert re.split(r"\s{2,}", table[0]) == ["source", "health", "items", "shown", "newest", "gaps", "failed polls", "last error"]
     assert re.split(r"\s{2,}", table[1].strip())[:5] == ["posts", "ok", "4", "4", "2026-06-12"]
     assert "none yet" in table[2]
-    rows = json.loads(tracker(home, "status", "--sources", "--json").output)
+    rows = json.loads(tracker("status", "--sources", "--json", cwd=home).output)
     assert {row["source"]: (row["items"], row["gaps"], row["errors"]) for row in rows} == {"posts": (4, 0, 0), "press": (0, 1, 0)}
 
 
@@ -277,7 +266,7 @@ def test_feeds_check_says_which_links_of_a_page_do_not_fit_and_where_its_feed_is
     )
     path = home / "feeds.toml"
     path.write_text(path.read_text() + f'[feeds.page]\nkind = "page"\nurl = "{web.url("/page")}"\nlinks = "/posts/"\n')
-    told = tracker(home, "feeds", "check", "page")
+    told = tracker("feeds", "check", "page", cwd=home)
     assert told.exit_code == 1
     assert "✗ page: layout_changed: " in told.output
     assert f"the page says that it has a feed: {web.url('/rss.xml')}" in told.output
@@ -288,7 +277,7 @@ def test_feeds_check_says_which_links_of_a_page_do_not_fit_and_where_its_feed_is
 def test_feeds_check_says_what_came_in_place_of_a_feed(home: Path, web: Server) -> None:
     page = b'<html><head><title>Welcome &amp; more</title><link rel=alternate type="application/atom+xml" href=atom.xml></head></html>'
     web.serves("/feed", page, {"Content-Type": "text/html; charset=utf-8"})
-    told = tracker(home, "feeds", "check", "press")
+    told = tracker("feeds", "check", "press", cwd=home)
     assert "✗ press: not_a_feed: " in told.output
     assert f'HTTP 200, {len(page)} bytes, content type: text/html; charset=utf-8, titled "Welcome &amp; more"' in told.output
     assert f"the page says that it has a feed: {web.url('/atom.xml')}" in told.output
@@ -296,7 +285,7 @@ def test_feeds_check_says_what_came_in_place_of_a_feed(home: Path, web: Server) 
 
 def test_feeds_check_says_that_robots_txt_does_not_allow_a_page(home: Path, web: Server) -> None:
     web.serves("/robots.txt", b"User-agent: *\nDisallow: /\n")
-    told = tracker(home, "feeds", "check", "posts")
+    told = tracker("feeds", "check", "posts", cwd=home)
     assert "✗ posts: disallowed: " in told.output
     assert "robots.txt does not allow it" in told.output
     assert not web.hits("/sitemap.xml")
@@ -304,7 +293,7 @@ def test_feeds_check_says_that_robots_txt_does_not_allow_a_page(home: Path, web:
 
 def test_feeds_check_does_not_claim_to_have_obeyed_a_robots_txt_that_cannot_be_read(home: Path, web: Server) -> None:
     web.serves("/robots.txt", b"", status=500)
-    told = tracker(home, "feeds", "check", "posts")
+    told = tracker("feeds", "check", "posts", cwd=home)
     assert "is not asked before its robots.txt can be read" in told.output
     assert "obeyed" not in told.output
 
@@ -314,13 +303,13 @@ def listing(*items: str) -> bytes:
 
 
 def test_feeds_check_of_a_feed_without_entries_says_why_there_are_none(home: Path, web: Server) -> None:
-    told = tracker(home, "feeds", "check", "press").output
+    told = tracker("feeds", "check", "press", cwd=home).output
     assert told.startswith("! press: 0 entries, ")
     assert "a valid document without entries" in told
     web.serves("/feed", listing(*(f"<item><title>T{n}</title><link>https://lab.example/es/{n}</link></item>" for n in range(7))))
     path = home / "feeds.toml"
     path.write_text(path.read_text() + 'skip = "/es/"\n')
-    told = tracker(home, "feeds", "check", "press").output
+    told = tracker("feeds", "check", "press", cwd=home).output
     assert told.startswith("! press: 0 entries, ")
     assert "all 7 listed are left out by `skip` of the source" in told
 
@@ -329,7 +318,7 @@ def test_feeds_check_shows_a_day_that_cannot_be_used_as_it_is_written(home: Path
     web.serves(
         "/feed", listing("<item><title>T</title><link>https://lab.example/t</link><pubDate>Sometime in January 2026</pubDate></item>")
     )
-    told = tracker(home, "feeds", "check", "press").output
+    told = tracker("feeds", "check", "press", cwd=home).output
     assert "  Sometime in January 2026  T  https://lab.example/t\n" in told
     assert "1 of 1 have no date that can be used" in told
 
@@ -362,4 +351,4 @@ def test_a_trial_asks_every_query_before_it_says_that_nothing_is_found(web: Serv
 
 def test_feeds_check_survives_a_page_made_against_it(home: Path, web: Server) -> None:
     web.serves("/feed", b"<html>" + b"<link " * 100_000 + b'<a href="' * 100_000, {"Content-Type": "text/html"})
-    assert "✗ press: not_a_feed" in tracker(home, "feeds", "check", "press").output
+    assert "✗ press: not_a_feed" in tracker("feeds", "check", "press", cwd=home).output

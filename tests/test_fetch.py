@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,18 +37,6 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", *net.CA_VARIABLES, "TRACKER_ARXIV_DELAY_S"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
-
-
-@pytest.fixture
-def slept() -> list[float]:
-    """The pauses that ``fetcher`` would have made."""
-    return []
-
-
-@pytest.fixture
-def fetcher(slept: list[float]) -> Iterator[Fetcher]:
-    with Fetcher("you@example.org", deadline_s=5, sleep=slept.append) as made:
-        yield made
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -210,17 +210,6 @@ def test_what_is_kept_says_the_same(body: bytes) -> None:
 # --- asking -------------------------------------------------------------------------------------------------------------------------
 
 Get = Callable[..., Response]
-
-
-@pytest.fixture
-def slept() -> list[float]:
-    return []
-
-
-@pytest.fixture
-def fetcher(slept: list[float]) -> Iterator[Fetcher]:
-    with Fetcher("you@example.org", deadline_s=5, sleep=slept.append) as made:
-        yield made
 
 
 @pytest.fixture

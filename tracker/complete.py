@@ -115,7 +115,7 @@ def gap(
 
 def _rolled(source: Source, newest_at: str, shown: Shown, now: str, ok_at: str) -> tuple[str, str] | None:
     """The span between what was known at the last look and the oldest news shown, when nothing connects them."""
-    if source.kind not in WINDOWS or shown.connects or shown.again >= shown.entries:
+    if not is_window(source) or shown.connects or shown.again >= shown.entries:
         return None
     begin, oldest = max(newest_at, iso(parse(ok_at) - LATE)), shown.oldest_news or now
     if oldest <= begin:
@@ -162,7 +162,7 @@ def closed(
         return "the queries of arXiv have read on past it"
     if one.reason == "window rolled" and not walks_back(source) and parse(now) - parse(one.found_at) > GIVEN_UP:
         return f"cannot be proved any more: in {GIVEN_UP.days} days no document reached back over it"
-    if error and not (error == "too_many_items" and source.kind in WINDOWS):  # of a whole history the newest will do
+    if error and not (error == "too_many_items" and is_window(source)):  # of a whole history the newest will do
         return None
     if read_back_to and read_back_to <= one.from_at:
         return f"read back to {read_back_to[:10]}"
@@ -171,7 +171,7 @@ def closed(
         return "a later document reaches back over it" if older > 1 else None  # one alone may be pinned there
     if one.reason == "incomplete results":
         return "the next answer was complete"
-    if source.kind not in WINDOWS:
+    if not is_window(source):
         return "the next answer reads on where the last one stopped"
     if shown is None:
         return "the next answer was the same as the last one before it"
@@ -202,7 +202,7 @@ def flooded(source: Source, *, ok_at: str | None, shown: Shown, now: str) -> boo
     More than ``FLOOD_SHARE`` of at least ``FLOOD_ENTRIES`` are new to us, and as many are dated before the day of the last good answer
     (many dates have no hour). An entry without a date counts as old, unless there was no answer for a week.
     """
-    if source.kind not in WINDOWS or ok_at is None or shown.entries < FLOOD_ENTRIES:
+    if not is_window(source) or ok_at is None or shown.entries < FLOOD_ENTRIES:
         return False
     if is_mailing(source) or _is_one_issue(source, shown):  # all of it is new each time
         return False
@@ -257,6 +257,19 @@ def stopped(mirrored: Sequence[bool], next_day: date | None, today: date) -> boo
     return (today - next_day).days >= MIRROR_SILENT
 
 
+# -- a network that wants a login ---------------------------------------------------------------------
+
+
+def captive(outcomes: Iterable[str]) -> bool:
+    """Whether no source gave anything, and more than half of them, at least five, answered with a web page that is none of theirs.
+
+    Not all: a login page cannot stand in for https (``tls``), and where it does not try, there is no answer (``connection``).
+    """
+    listed = list(outcomes)
+    foreign = sum(outcome in _LOGIN for outcome in listed)
+    return foreign >= _LOGIN_SOURCES and foreign > len(listed) / 2 and _ANSWERS.isdisjoint(listed)
+
+
 # -- sentences --------------------------------------------------------------------------------------
 
 
@@ -292,13 +305,3 @@ def worded(title: str, one: Mapping[str, str], day: Callable[[str], str] = lambd
 
 def _days(number: int) -> str:
     return f"{number} day{'' if number == 1 else 's'}"
-
-
-def captive(outcomes: Iterable[str]) -> bool:
-    """Whether no source gave anything, and more than half of them, at least five, answered with a web page that is none of theirs.
-
-    Not all: a login page cannot stand in for https (``tls``), and where it does not try, there is no answer (``connection``).
-    """
-    listed = list(outcomes)
-    foreign = sum(outcome in _LOGIN for outcome in listed)
-    return foreign >= _LOGIN_SOURCES and foreign > len(listed) / 2 and _ANSWERS.isdisjoint(listed)

@@ -20,6 +20,7 @@ from tracker.clock import iso
 from tracker.store import stories, transaction
 from tracker.text import fold, shared_words, title_words
 from tracker.types import Candidate, Item
+from tracker.urls import PLACE
 
 __all__ = ["Decision", "Grouped", "agreement", "decide", "group", "stands_alone"]
 
@@ -80,7 +81,7 @@ class Grouped:
 def stands_alone(item: Item) -> str:
     """Return why an item is never joined to another: it is a digest, a status notice or a version; "" if it may be joined."""
     url = item.url or ""  # with a text fragment it is one story of a digest (pollers/sections.py)
-    if _DIGEST_TITLE.search(item.title) or (_DIGEST_URL.search(url) and "#:~:" not in url):
+    if _DIGEST_TITLE.search(item.title) or (_DIGEST_URL.search(url) and PLACE not in url):
         return "a digest or a list of changes"
     if _STATUS_TITLE.search(item.title):
         return "a status notice"

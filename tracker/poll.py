@@ -29,7 +29,7 @@ from tracker.errors import SourceError
 from tracker.polite import host_key
 from tracker.pollers import known, poller
 from tracker.pollers.worker import ParseWorker
-from tracker.store import gaps, sources, transaction
+from tracker.store import gaps, items, sources, transaction
 from tracker.store.items import Mixed, Saved
 from tracker.types import Entry, Page, Polled, Request, Response, Source, State
 
@@ -212,16 +212,16 @@ class _Tally:
         self.dates += [entry.published_at for entry in entries]
         if complete.is_window(self.source):
             self.listed.update(page.listed or (), *known.signs([[entry] for entry in entries], self.source))
-        saved, self.flood = gaps.save(
-            self._db,
-            self.source,
-            entries,
-            now=iso(self.now),
-            first=self.state.walk or page.backlog,
-            old_before=iso(instant(last_ok) - OLD) if last_ok else None,
-            listed=page.listed or frozenset(),
-            is_flood=self._is_flood,
-        )
+
+        def store(backlog: bool) -> Saved:
+            old_before = iso(instant(last_ok) - OLD) if last_ok else None
+            listed = page.listed or frozenset()
+            return items.save(self._db, self.source, entries, now=iso(self.now), first=backlog, old_before=old_before, listed=listed)
+
+        if self.state.walk or page.backlog:  # no flood, and a savepoint would write every page twice more
+            saved, self.flood = store(True), False
+        else:
+            saved, self.flood = items.unless_flood(self._db, store, self._is_flood)
         if page.listed is not None and (saved.merged or self._any_ahead(page.entries)):
             page = replace(page, cursor="")  # what becomes of these is not settled: next time everything is read
         self.entries += len(entries) + page.known

@@ -19,7 +19,9 @@ from tracker.errors import InvalidURL
 if TYPE_CHECKING:
     from tracker.types import Entry
 
-__all__ = ["arxiv_version", "canonical_url", "host_of", "key_of", "keys_in", "link_key", "own_key", "safe_url", "without_credentials"]
+__all__ = [
+    "PLACE", "arxiv_version", "canonical_url", "host_of", "key_of", "keys_in", "link_key", "own_key", "safe_url", "without_credentials",
+]  # fmt: skip
 
 # Parameters that say how a reader came, never what he reads: Google Analytics (utm_*), ad networks, mail tools, social share buttons.
 TRACKING_PREFIXES = ("utm_", "mc_", "hsa_", "pk_", "mtm_", "at_", "_hs")
@@ -27,6 +29,9 @@ TRACKING = frozenset(
     "fbclid gclid dclid gbraid wbraid msclkid yclid igshid igsh twclid ttclid li_fat_id vero_id oly_anon_id oly_enc_id s_cid "
     "ref_src ref_url cmpid ncid guccounter guce_referrer guce_referrer_sig __twitter_impression spm share_id sh_kit".split()
 )
+# A text fragment, to whose words browsers scroll. Such an address is a story of an issue (pollers/sections.py), never the page itself.
+# https://wicg.github.io/scroll-to-text-fragment/
+PLACE = "#:~:"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _MAX_URL = 2000  # characters; browsers and servers give up beyond

@@ -28,7 +28,7 @@ from tracker.errors import InvalidURL, ParseError
 from tracker.pollers import Parsed
 from tracker.text import content_hash, sign
 from tracker.types import Entry, Response, Source
-from tracker.urls import canonical_url, link_key
+from tracker.urls import PLACE, canonical_url, link_key
 
 __all__ = ["Reading", "read", "signs"]
 
@@ -36,7 +36,6 @@ MAX_SEGMENTS = 3_000  # items of a document that are remembered; the longest rea
 MAX_CURSOR = 80_000  # letters; 3,000 items take 57,000, one that is split into stories takes more
 MAX_HEAD = 400_000  # bytes before the first item; RDF lists there what follows
 HASH, SIGN = 7, 5  # letters of a segment's hash (42 bits) and of a sign (30)
-PLACE = "#:~:"  # a story of an issue (pollers/sections.py): an entry of its own at the issue's address
 
 _MARK = re.compile(rb"<!\[CDATA\[|<!--|<\?|<(/?)((?:[\w-]{1,20}:)?(?:item|entry))(?=[\s/>])([^<>]{0,5000})(>?)")
 _ENDS = {b"<![CDATA[": b"]]>", b"<!--": b"-->"}

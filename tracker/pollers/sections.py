@@ -150,7 +150,7 @@ def _address(url: str, title: str) -> str | None:
     while len(fragment := quote(words, safe="").replace("-", "%2D")) > 400:  # a hyphen has a meaning in a text fragment
         words = words[: len(words) * 2 // 3]
     try:
-        address = urls.safe_url(f"{url.partition('#')[0]}#:~:text={fragment}")
+        address = urls.safe_url(f"{url.partition('#')[0]}{urls.PLACE}text={fragment}")
         return address if address and urls.canonical_url(address, keep_fragment=True) else None
     except InvalidURL:  # too long
         return None

@@ -9,17 +9,16 @@ looks into an index, however many items a day has.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Set
 from datetime import date
 from typing import Any
 
 from tracker.store import items
-from tracker.store.items import IDS_PER_DAY, Saved
-from tracker.text import sign
-from tracker.types import Entry, Gap, Source
+from tracker.store.items import IDS_PER_DAY
+from tracker.types import Gap
 
 __all__ = [
-    "beside", "close", "days", "listed", "lists_newest", "newest", "newest_day", "note", "open_of", "papers_read", "quiet", "save", "still",
+    "beside", "close", "days", "listed", "lists_newest", "newest", "newest_day", "note", "open_of", "papers_read", "quiet", "still",
 ]  # fmt: skip
 
 _COLUMNS = "source, from_at, to_at, reason, found_at, closed_at, how"
@@ -94,12 +93,10 @@ def newest(db: sqlite3.Connection, source: str, before: str) -> str | None:
 
 def lists_newest(db: sqlite3.Connection, source: str, before: str, signs: Set[str]) -> bool:
     """Whether a document, told by the signs of its entries, lists one of the newest that the source had shown before an instant."""
-    keys = db.execute(
-        """SELECT key FROM item_keys WHERE item IN (
-          SELECT item FROM sightings WHERE source = ? AND first_seen_at < ? ORDER BY item DESC LIMIT ?)""",
-        (source, before, _NEWEST),
+    rows = db.execute(
+        "SELECT item FROM sightings WHERE source = ? AND first_seen_at < ? ORDER BY item DESC LIMIT ?", (source, before, _NEWEST)
     )
-    return any(sign(key) in signs for row in keys for key in {row[0], row[0].partition("#")[0]})
+    return not signs.isdisjoint(items.signs(db, [row[0] for row in rows]))
 
 
 def newest_day(db: sqlite3.Connection, source: str) -> date | None:
@@ -177,30 +174,3 @@ def quiet(db: sqlite3.Connection) -> list[dict[str, Any]]:
             WHERE quiet_since IS NOT NULL AND retired_at IS NULL ORDER BY quiet_since DESC, id"""
         )
     ]
-
-
-# -- entries that may be a flood ----------------------------------------------------------------------
-
-
-def save(
-    db: sqlite3.Connection,
-    source: Source,
-    entries: Sequence[Entry],
-    *,
-    now: str,
-    first: bool,
-    old_before: str | None,
-    listed: frozenset[str],
-    is_flood: Callable[[Saved], bool],
-) -> tuple[Saved, bool]:
-    """Store the entries of a page (``items.save``); if that turns out to be a flood, store them as backlog. Says which it was."""
-    if first:  # a savepoint writes every page twice more
-        return items.save(db, source, entries, now=now, first=True, old_before=old_before, listed=listed), False
-    db.execute("SAVEPOINT entries")
-    saved = items.save(db, source, entries, now=now, first=first, old_before=old_before, listed=listed)
-    flood = is_flood(saved)
-    if flood:  # ids name the day: what is backlog must get other ids, so it is stored anew
-        db.execute("ROLLBACK TO entries")
-        saved = items.save(db, source, entries, now=now, first=True, old_before=None)
-    db.execute("RELEASE entries")
-    return saved, flood

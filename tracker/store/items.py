@@ -21,15 +21,14 @@ from tracker.store.edits import COLUMN, Ranks, longer, reads_same, values
 from tracker.store.stored import pending, select_items
 from tracker.text import content_hash, fold, sign
 from tracker.types import Entry, Source
-from tracker.urls import canonical_url, key_of, link_key
+from tracker.urls import PLACE, canonical_url, key_of, link_key
 
-__all__ = ["IDS_PER_DAY", "Mixed", "Saved", "entry_hash", "pending", "save", "select_items"]
+__all__ = ["IDS_PER_DAY", "Mixed", "Saved", "entry_hash", "pending", "save", "select_items", "signs", "unless_flood"]
 
 IDS_PER_DAY = 1_000_000
 # A feed whose entries contain "x minutes ago" changes on every poll; after this many content-only changes we stop rewriting the item.
 MAX_REVISIONS = 24
 MAX_KEYS, MAX_LINKS = 50, 500  # of one item: a source that gives it a new URL or new links on each poll must not fill the disk
-_PLACE = "#:~:"  # a text fragment points to words on a page (pollers/sections.py): it never is the page
 _T = TypeVar("_T")
 _CHUNK = 400  # bound variables a query; SQLite's limit is 32,766, older builds have 999
 
@@ -103,7 +102,7 @@ def save(
         Mixed: an entry turns out to be the item of one that was left out.
     """
     candidates = _identify(db, source, entries)
-    if listed and not listed.isdisjoint(_signs(db, [c.item for c in candidates if c.item])):
+    if listed and not listed.isdisjoint(signs(db, [c.item for c in candidates if c.item])):
         raise Mixed
     known = _sightings(db, source.id, [c.item for c in candidates if c.item])
     ranks = Ranks(db, source)
@@ -116,6 +115,18 @@ def save(
         elif candidate.item not in known or known[candidate.item] != candidate.hash:
             changed += _update(db, source, candidate, now, ranks)
     return Saved(new, changed, len(known), len(candidates) < len(entries))
+
+
+def unless_flood(db: sqlite3.Connection, save: Callable[[bool], Saved], is_flood: Callable[[Saved], bool]) -> tuple[Saved, bool]:
+    """Store a page by ``save(False)``, as news; if that turns out to be a flood, by ``save(True)``, as backlog. Says which it was."""
+    db.execute("SAVEPOINT entries")
+    saved = save(False)
+    flood = is_flood(saved)
+    if flood:  # ids name the day: what is backlog must get other ids, so it is stored anew
+        db.execute("ROLLBACK TO entries")
+        saved = save(True)
+    db.execute("RELEASE entries")
+    return saved, flood
 
 
 # -- identity ---------------------------------------------------------------------------------------
@@ -176,7 +187,7 @@ def _candidates(source: Source, entries: Sequence[Entry]) -> list[_Candidate]:
             distinct.setdefault(entry_hash(entry), entry)
         pages |= {page} if page else set()
     guids = Counter(entry.guid for entry in distinct.values() if entry.guid)
-    urls = Counter(key for entry in distinct.values() if entry.url and _PLACE not in entry.url and (key := link_key(entry.url)))
+    urls = Counter(key for entry in distinct.values() if entry.url and PLACE not in entry.url and (key := link_key(entry.url)))
     result = []
     for hashed, entry in distinct.items():
         guid = entry.guid if entry.guid and guids[entry.guid] == 1 else None
@@ -214,7 +225,7 @@ def _keys(entry: Entry, source: str, guid: str | None, urls: Counter[str]) -> tu
     url = link_key(entry.url) if entry.url else None
     if entry.url and url and url.startswith("url:"):
         whole = _whole(entry.url) or url
-        if _PLACE in entry.url:  # a story of an issue, which is an entry of its own
+        if PLACE in entry.url:  # a story of an issue, which is an entry of its own
             keys.append(whole)
         elif urls[url] > 1:  # a changelog: only the fragment tells its entries apart
             keys += [whole] if whole != url else []
@@ -248,7 +259,7 @@ def _items_by_guid(db: sqlite3.Connection, source: str, guids: Sequence[str]) ->
     return {guid: (item, key) for guid, item, key in rows if shared[guid] == 1}
 
 
-def _signs(db: sqlite3.Connection, items: Sequence[int]) -> set[str]:
+def signs(db: sqlite3.Connection, items: Sequence[int]) -> set[str]:
     """Signs of every key under which items were ever seen, with and without its fragment."""
     return {
         sign(key)
