@@ -14,8 +14,8 @@ from tracker.types import Item
 __all__ = ["ARTICLE", "LEAD", "SHORT", "TEXT", "pending", "select_items"]
 
 SHORT = 300  # characters: a title and a line are not the post; what has more needs no article
-# Of an article that is tagged: as much as an abstract, which is what the model has learned from. docs/decisions.md has the figures.
-LEAD = 1_000
+# Of an article that is tagged: about a summary, which is what the model has learned from. docs/decisions.md has the figures.
+LEAD = 600
 
 # The words of an item, in a query that joins ``texts`` and ``ARTICLE``; ``LEAD_TEXT`` has only the beginning of the article.
 _BOTH = f"iif(length(texts.body) < {SHORT} AND readings.text <> '', trim(texts.body || char(10) || {{}}, char(10)), texts.body)"
