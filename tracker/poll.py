@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -93,11 +93,20 @@ def sane(entry: Entry, now: datetime) -> Entry:
 
     What lies ahead is kept as the instant it is, so that whoever shows the item can say so.
     """
-    if entry.published_at and entry.published_at > iso(now + _CLOCK_SKEW):
+    if _is_ahead(entry, now):
         return replace(entry, published_at=None, published_raw=entry.published_at)
     if entry.published_at and entry.published_at < "1991-08-01":
         return replace(entry, published_at=None, published_raw=entry.published_raw or entry.published_at)
     return entry
+
+
+def _is_ahead(entry: Entry, now: datetime) -> bool:
+    return bool(entry.published_at) and str(entry.published_at) > _latest(now)
+
+
+@lru_cache(1)  # asked for every entry of a poll
+def _latest(now: datetime) -> str:
+    return iso(now + _CLOCK_SKEW)
 
 
 # -- the loop ---------------------------------------------------------------------------------------
@@ -222,16 +231,12 @@ class _Tally:
             saved, self.flood = store(True), False
         else:
             saved, self.flood = items.unless_flood(self._db, store, self._is_flood)
-        if page.listed is not None and (saved.merged or self._any_ahead(page.entries)):
+        if page.listed is not None and (saved.merged or any(_is_ahead(entry, self.now) for entry in page.entries)):
             page = replace(page, cursor="")  # what becomes of these is not settled: next time everything is read
         self.entries += len(entries) + page.known
         self.new, self.changed, self.again = self.new + saved.new, self.changed + saved.changed, self.again + saved.again
         if page.last or page.cursor:  # on a page before the last, how far a long walk got
             sources.vouch(self._db, self.source.id, page, walking=self.walk is not None)
-
-    def _any_ahead(self, entries: Iterable[Entry]) -> bool:
-        present = iso(self.now + _CLOCK_SKEW)
-        return any(entry.published_at and entry.published_at > present for entry in entries)
 
     def _is_flood(self, saved: Saved) -> bool:
         shown = complete.Shown(tuple(self.dates), saved.new, self.again + saved.again, self.left_out)

@@ -350,7 +350,7 @@ CREATE VIRTUAL TABLE texts_fts USING fts5(
   title, body, article, content='searchable', content_rowid='item', tokenize='porter unicode61');
 INSERT INTO texts_fts(texts_fts) VALUES ('rebuild');
 CREATE TRIGGER texts_added AFTER INSERT ON texts BEGIN
-  INSERT INTO texts_fts(rowid, title, body, article) SELECT item, title, body, article FROM searchable WHERE item = new.item;
+  INSERT INTO texts_fts(rowid, title, body, article) VALUES (new.item, new.title, new.body, '');
 END;
 CREATE TRIGGER texts_changed AFTER UPDATE ON texts BEGIN
   INSERT INTO texts_fts(texts_fts, rowid, title, body, article)
