@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -24,6 +24,7 @@ from tracker.errors import NAMES, ConfigError, ParseError, SourceError
 from tracker.pollers import Parsed, hn
 from tracker.pollers.answer import gist
 from tracker.store import items, sources, transaction
+from tracker.tag import tag
 from tracker.types import Entry, Page, Request, Response, Source, State
 
 DATA = Path(__file__).parent / "data" / "hn"
@@ -265,6 +266,15 @@ def test_a_link_post_is_a_sighting_and_never_has_the_say(db: sqlite3.Connection,
     row = saved(db, *([post, (source_of("x"), link)] if first == "the post" else [(source_of("x"), link), post]))
     assert (row["title"], row["published_at"], row["source"]) == ("Agents that learn", "2026-06-10T08:00:00Z", OTHERS[whose].id)
     assert [tuple(key) for key in db.execute("SELECT key FROM links")] == [(link.links[0],)], "its discussion stays within reach"
+
+
+def test_what_a_link_post_says_that_a_lab_does_is_not_said_by_the_lab(db: sqlite3.Connection, tmp_path: Path) -> None:
+    (tmp_path / "feeds.toml").write_text('[feeds.x]\nkind = "hn"\nquery = ["agent"]\n', encoding="utf-8")
+    story = Site().hit("OpenAI quietly launches agents that learn", 1) | {"url": "https://openai.com/index/agents"}
+    (link,) = read(json.dumps({"hits": [story]}).encode()).entries
+    saved(db, (replace(source_of("x"), origin="community"), link))
+    list(tag(db, load(tmp_path / "feeds.toml"), now=NOW))
+    assert db.execute("SELECT origin, act, act_cue FROM items").fetchone()[:] == ("official", None, None)
 
 
 def test_a_link_to_a_paper_is_a_sighting_of_the_paper(db: sqlite3.Connection) -> None:

@@ -97,6 +97,8 @@ def _signals(item: Item, taggers: Taggers) -> tags.Signals:
     from tracker.taggers import signals
 
     origin = signals.origin(item.key, item.url, item.origin or "press", taggers.labs.lab_of_url)
-    act = signals.act(origin, item.title, item.text) or (None, None)
+    # A lab's page that only a link post or the press has shown bears their words: what they say it does, the lab may not have said.
+    quoted = origin == "official" and item.origin != "official"
+    act = (None if quoted else signals.act(origin, item.title, item.text)) or (None, None)
     unconfirmed = signals.unconfirmed(origin, item.title, item.text) or (None, None)
     return tags.Signals(origin, *act, *unconfirmed)
