@@ -16,7 +16,8 @@ from tracker.clock import iso
 from tracker.doctor import ADVICE, Finding
 from tracker.errors import NAMES
 from tracker.store import gaps, items, runs, sources
-from tracker.taggers import linear
+from tracker.taggers import linear, stored_model
+from tracker.taggers.features import FeatureSpace
 from tracker.types import Entry, Gap, Polled, Source
 
 NOW = datetime(2026, 6, 12, 6, tzinfo=UTC)
@@ -35,9 +36,10 @@ def settings(tmp_path: Path) -> config.Config:
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The smallest model: one topic, one word, one piece of a word."""
     folder = tmp_path_factory.mktemp("model")
-    block = linear.Block({"agent": 0}, np.ones(1), np.ones((1, 1)))
-    one = np.ones(1)
-    linear.save(linear.LinearModel("m", ("t",), block, block, one, one, one, {"t": 0.3}, {"t": 0.7}), folder)
+    none, one = np.zeros((0, 2)), np.ones(1)
+    space = FeatureSpace(("agent",), none, ("age",), np.ones(2), none, none[:, 0], none, none[:, 0])
+    head = linear.Head(np.zeros(1, np.int64), one, one, {"t": 0.3}, {"t": 0.7})
+    stored_model.save(linear.LinearModel("m", ("t",), space, np.ones((2, 1)), one, {"paper": head, "news": head}), folder)
     return folder
 
 

@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from tracker.config import DEFAULTS
-from tracker.taggers.linear import LinearModel, load
-from tracker.taggers.topics import LIFT, RULE_SCORE, RULES, TopicTagger
+from tracker.taggers.linear import LinearModel
+from tracker.taggers.stored_model import load
+from tracker.taggers.topics import LIFT, RULE_SCORE, RULES, TopicTagger, kind_of
 from tracker.types import Item, Tag, Topic
 
 TOPICS = [
@@ -147,29 +148,46 @@ def test_tags_come_best_first_one_list_per_item(model: LinearModel) -> None:
 def test_tiers_follow_the_thresholds(model: LinearModel) -> None:
     for row in TopicTagger([replace(t, include=()) for t in TOPICS], model).tag([item(title, text) for _, title, text in OBVIOUS]):
         for tag in row:
-            assert tag.score >= model.maybe[tag.topic] - 1e-4
-            assert (tag.tier == "confident") == (tag.score >= model.confident[tag.topic])
+            assert tag.score >= model.heads["news"].maybe[tag.topic] - 1e-4
+            assert (tag.tier == "confident") == (tag.score >= model.heads["news"].confident[tag.topic])
 
 
 def test_a_threshold_of_the_user_replaces_the_models(model: LinearModel) -> None:
-    _, title, text = OBVIOUS[3]
-    score = tags(TopicTagger(TOPICS, model), title, text)["agent-memory"].score
-    plain = next(topic for topic in TOPICS if topic.id == "agent-memory")
-    stricter = replace(plain, threshold=min(0.999999, score + 1e-4))
-    assert "agent-memory" not in tags(TopicTagger([stricter], model), title, text)
-    assert "agent-memory" in tags(TopicTagger([replace(plain, threshold=score - 0.001)], model), title, text)
+    plain = [replace(topic, threshold=0.01, include=()) for topic in TOPICS]
+    found = [(title, text, tag) for _, title, text in OBVIOUS for tag in tags(TopicTagger(plain, model), title, text).values()]
+    title, text, tag = next(one for one in found if 0.05 < one[2].score < 0.95)
+    topic = next(topic for topic in plain if topic.id == tag.topic)
+    assert tag.topic not in tags(TopicTagger([replace(topic, threshold=tag.score + 0.001)], model), title, text)
+    assert tag.topic in tags(TopicTagger([replace(topic, threshold=tag.score - 0.001)], model), title, text)
+
+
+def test_papers_and_news_have_thresholds_of_their_own(model: LinearModel) -> None:
+    topic, title, text = OBVIOUS[0]
+    never = replace(model.heads["paper"], maybe=dict.fromkeys(model.topics, 1.5), confident=dict.fromkeys(model.topics, 1.5))
+    tagger = TopicTagger([replace(t, include=()) for t in TOPICS], replace(model, heads={**model.heads, "paper": never}))
+    news = item(title, text)
+    assert tagger.tag([replace(news, key="arxiv:2601.00001"), news])[0] == []
+    assert topic in {tag.topic for tag in tagger.tag([news])[0]}
+    assert [kind_of(key) for key in ("arxiv:2601.00001", "doi:10.1/x", "url:https://arxiv.org/abs/1", "hash:a:b")] == [
+        "paper",
+        "paper",
+        "news",
+        "news",
+    ]
 
 
 def test_a_rule_lifts_a_near_miss_and_shows_what_it_found(model: LinearModel) -> None:
     topic = "agent-memory"
-    near = replace(model, maybe={**model.maybe, topic: 1.5}, confident={**model.confident, topic: 1.5})
+    head = model.heads["news"]
+    head = replace(head, maybe={**head.maybe, topic: 1.5}, confident={**head.confident, topic: 1.5})
+    near = replace(model, heads={**model.heads, "news": head})
     _, title, text = OBVIOUS[3]
     rule = Topic(topic, "Memory", include=("across sessions",))
     lifted = tags(TopicTagger([rule], near), title, text)[topic]
     assert lifted.tier == "maybe"
     assert lifted.model == model.name
     assert lifted.score >= LIFT * 1.5
-    assert ("across sessions", 1.0) in lifted.evidence
+    assert lifted.evidence[0] == ("across sessions", 1.0)  # it has decided
     assert tags(TopicTagger([replace(rule, include=())], near), title, text) == {}
     assert tags(TopicTagger([replace(rule, exclude=("dialogue",))], near), title, text) == {}
     assert tags(TopicTagger([rule], model), "Tides", "Boats cross the bay across sessions of rain.") == {}

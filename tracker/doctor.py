@@ -15,8 +15,8 @@ from pathlib import Path
 from tracker import complete
 from tracker.clock import ago, iso, parse
 from tracker.config import DEFAULTS, Config
-from tracker.errors import ModelError
-from tracker.store import browse, gaps, readings, runs, sources
+from tracker.errors import ModelError, TrackerError
+from tracker.store import browse, gaps, models, readings, run_lock, runs, sources
 from tracker.types import Source
 
 __all__ = ["Finding", "check"]
@@ -98,6 +98,7 @@ def check(db: sqlite3.Connection, config: Config, now: datetime, model_dir: Path
     """Return what is wrong, errors first."""
     found = [*_database(db), *_model(model_dir), *_settings(config)]
     if not any(finding.what == "database" for finding in found):  # what a damaged file says of the rest is hearsay
+        found += _own_models(db, model_dir)
         found += [*_runs(db, now), *_network(db), *_sources(db, now), *_missing(db, config, now), *_articles(db), *_queues(db)]
     return sorted(found, key=lambda finding: finding.level != "error")
 
@@ -116,12 +117,32 @@ def _database(db: sqlite3.Connection) -> Iterator[Finding]:
 
 
 def _model(model_dir: Path) -> Iterator[Finding]:
-    from tracker.taggers import linear
+    from tracker.taggers import stored_model
 
     try:
-        linear.load(model_dir)
+        stored_model.load(model_dir)
     except ModelError as error:
         yield Finding("error", "model", f"{error}; rules tag alone until then")
+
+
+def _own_models(db: sqlite3.Connection, model_dir: Path) -> Iterator[Finding]:
+    """The champion, if it cannot be used; and what killed trainings have left, which is removed."""
+    from tracker.tag import own_model
+    from tracker.taggers import stored_model
+
+    if row := models.champion(db):
+        try:
+            own_model(db, row, stored_model.load(model_dir))
+        except ModelError as error:
+            yield Finding("error", row.id, str(error))
+    if not models.left(db):
+        return
+    try:
+        with run_lock(models.folder(db).parent):  # a training at work holds it
+            count = len(models.sweep(db))
+    except TrackerError:
+        return
+    yield Finding("warning", "models", f"{count} unfinished model{'' if count == 1 else 's'} of a training that was killed, removed now")
 
 
 def _runs(db: sqlite3.Connection, now: datetime) -> Iterator[Finding]:

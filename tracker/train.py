@@ -1,157 +1,173 @@
-"""Train the topic model: from labels and texts to ``model.json`` and ``weights.npz``.
+"""Train the topic model: from labelled texts to ``model.json``, ``weights.npz`` and ``holdout.npz``.
 
-in   labels.csv (id, labels), a folder of papers-*.jsonl.gz (id, listed, title, abstract),
-     news.csv (title, summary, date, topics)
+in   label files and texts (``examples``), groups of words (defaults/concepts.toml)
 out  a ``LinearModel`` with thresholds and figures from cross-validation; the same inputs give the same bytes
 refuses to know the database and feeds. scikit-learn is imported inside functions: only training needs it, at 0.9 s.
-One model for papers and news: TF-IDF of words and of characters, one balanced logistic regression per topic. Folds are whole
-months, so that a paper and the posts of its week never stand on both sides.
-Surprising: figures at thresholds come from thresholds chosen on the *other* folds.
+One model for papers and news: TF-IDF of words and of pieces of words, groups of words, one balanced logistic regression a topic. Folds
+are whole months, so that a paper and the posts of its week never stand on both sides.
+Surprising: figures at thresholds come from thresholds chosen on the *other* folds; thresholds and figures look at judged examples alone.
 
-    python -m tracker.train --labels labels.csv --texts corpus/ --news news.csv --out tracker/defaults/model
+    python -m tracker.train --labels labels.csv --news news.csv --also ours.csv --texts corpus/ --out tracker/defaults/model
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
-import gzip
+import hashlib
 import json
 import re
 import sys
+import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tracker.calibrate import Calibration, Scores, Truth, calibrate, figures
 from tracker.errors import ModelError, TrackerError
-from tracker.taggers.linear import Block, LinearModel, features_text, load, save
+from tracker.examples import Example, read_labels
+from tracker.patterns import compile_pattern
+from tracker.taggers.features import FeatureSpace, Rows, features_text
+from tracker.taggers.linear import KINDS, Head, LinearModel
+from tracker.taggers.stored_model import load, npz, read_npz, replace_file, save
 
-__all__ = ["Example", "build", "fit", "folds", "main", "read_news", "read_papers", "table"]
+__all__ = ["Fitted", "Holdout", "build", "fit", "fold_models", "folds", "in_holdout", "load_holdout", "main", "table"]
 
 FOLDS = 6
 MIN_DOCS = 3  # documents a term must stand in: rarer ones teach nothing and would tell whose text was read
 COST = 10.0  # C of the regression; mean average precision over ten topics on papers: .752 (1), .761 (3), .767 (10)
-PROMISE = 0.9  # precision of the confident tier
-LEAST = 10  # items above a threshold before its precision counts as known
-NEVER = 1.01  # a confident threshold that no score reaches: none was found that keeps the promise
-
-Scores = NDArray[np.float64]
-Truth = NDArray[np.bool_]
-Folds = NDArray[np.int64]
+CONCEPT = 0.03  # standard deviation of the value of a concept; a word that stands in an abstract has about as much
+# Topics of which papers and news speak in other words: papers are decided by what papers have taught. Shown by the figures, docs/model.md.
+APART = ("agent-products",)
+MIN_LINKED = 12  # documents in which two concepts share a sentence before that is a feature
+CONCEPTS = Path(__file__).parent / "defaults" / "concepts.toml"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Example:
-    """A text that people have read, and the topics they gave it. ``kind`` is "paper" or "news", ``month`` is YYYY-MM."""
+@dataclass(frozen=True, slots=True)
+class Holdout:
+    """Labelled rows by which a challenger is judged. No text can be read from it.
 
-    kind: str
-    id: str
-    title: str
-    body: str
-    month: str
-    topics: frozenset[str]
+    ``decisions`` are those of models that had not seen the row; a model that was taught since is judged by them
+    plus what its weights differ from the shipped ones.
+    """
+
+    keys: tuple[str, ...]
+    kinds: tuple[str, ...]
+    topics: tuple[str, ...]
+    truth: Truth  # (rows, topics)
+    rows: Rows  # in the space of the shipped model
+    decisions: Scores  # (rows, columns of the weights)
 
 
-def build(labels_csv: Path, texts_dir: Path, out_dir: Path, news_csv: Path | None = None) -> LinearModel:
-    """Train on label files, write the model into ``out_dir`` and return it as it will be loaded.
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A model with full-precision weights, its figures in ``model.about``, and its holdout."""
+
+    model: LinearModel
+    holdout: Holdout
+
+
+def build(examples: Sequence[Example], out_dir: Path) -> LinearModel:
+    """Train, write model and holdout into ``out_dir`` and return the model as it will be loaded.
 
     Raises:
-        ModelError: a file is missing or has other columns, or there is not enough to learn from.
+        ModelError: there is not enough to learn from.
     """
-    examples = read_papers(labels_csv, texts_dir) + (read_news(news_csv) if news_csv else [])
-    save(fit(examples), out_dir)
+    fitted = fit(examples)
+    held = npz(_holdout_arrays(fitted.holdout))
+    out_dir.mkdir(parents=True, exist_ok=True)
+    replace_file(out_dir / "holdout.npz", held)
+    about = {**fitted.model.about, "holdout": hashlib.sha256(held).hexdigest()}
+    save(replace(fitted.model, about=about), out_dir)
     return load(out_dir)
 
 
-def fit(examples: Sequence[Example]) -> LinearModel:
-    """Return a model with full-precision weights, calibrated and with thresholds; the order of the examples does not matter.
+def fit(examples: Sequence[Example]) -> Fitted:
+    """Return a model, calibrated and with thresholds; the order of the examples does not matter.
 
     Raises:
-        ModelError: fewer months than folds, or a topic without at least one example for and against in each
-        training part.
+        ModelError: fewer months than folds, or a topic without at least one example for and against in each training part.
     """
-    examples = sorted(examples, key=lambda example: (example.kind, example.id, example.title))
-    topics = tuple(sorted({topic for example in examples for topic in example.topics}))
-    truth = np.array([[topic in example.topics for topic in topics] for example in examples], bool).reshape(len(examples), len(topics))
-    fold = folds([example.month for example in examples])
-    _check(topics, truth, fold)
-    texts = [features_text(example.title, example.body) for example in examples]
-    decisions = np.zeros(truth.shape)
+    given = _Given.of(examples)
+    _check(given)
+    decided = decisions_out_of_fold(given)
+    trained = _trained(given, np.arange(len(given.examples)))
+    about = {"trained": _trained_on(given), "scores": measured(given, decided)}
+    model = _model(given, trained, *_calibrated(given, decided, given.judged()), about)
+    return Fitted(model, _held_out(given, decided, model))
+
+
+def fold_models(examples: Sequence[Example]) -> Iterator[tuple[list[Example], LinearModel]]:
+    """Yield the judged examples of each fold, with a model whose weights, calibration and thresholds come from other months.
+
+    Raises:
+        ModelError: as ``fit``.
+    """
+    given = _Given.of(examples)
+    _check(given)
+    trained = [_trained(given, np.flatnonzero(given.fold != k)) for k in range(FOLDS)]
+    decided = decisions_out_of_fold(given, trained)
     for k in range(FOLDS):
-        inside = np.flatnonzero(fold != k)
-        decisions[fold == k] = _trained([texts[i] for i in inside], truth[inside]).decide([texts[i] for i in np.flatnonzero(fold == k)])
-    papers = np.array([example.kind == "paper" for example in examples])
-    chosen = [_choose(decisions[:, j], truth[:, j], papers) for j in range(len(topics))]
-    scores = {topic: _measure(decisions[:, j], truth[:, j], papers, fold) for j, topic in enumerate(topics)}
-    return _model(topics, _trained(texts, truth), chosen, {"trained": _trained_on(examples), "scores": scores})
+        inside = given.judged() & (given.fold == k)
+        model = _model(given, trained[k], *_calibrated(given, decided, given.judged() & ~inside), {})
+        yield [given.examples[i] for i in np.flatnonzero(inside)], model
 
 
-# -- reading labels and texts ---------------------------------------------------------------------
+def _calibrated(given: _Given, decided: Scores, rows: Truth) -> tuple[list[Calibration], dict[int, Calibration]]:
+    """Return the calibration of each topic, and of the papers' own columns, whose decisions are on another scale."""
+    chosen = [calibrate(decided[rows, c], given.truth[rows, j], given.papers[rows]) for j, c in enumerate(given.calibrated_by())]
+    return chosen, {j: calibrate(decided[rows, c], given.truth[rows, j], given.papers[rows]) for j, c in given.apart().items()}
 
 
-def read_papers(labels_csv: Path, texts_dir: Path) -> list[Example]:
-    """Return the labelled papers whose text is in the folder, by id. Labels are separated by ``;`` or spaces.
-
-    Raises:
-        ModelError: a file cannot be read, or no text was found for any label.
-    """
-    labels = {row["id"]: _topics(row["labels"]) for row in _rows(labels_csv, ("id", "labels"))}
-    found = {paper["id"]: paper for paper in _papers(texts_dir) if paper["id"] in labels}
-    if not found:
-        raise ModelError(f"{texts_dir}: has no text for any id in {labels_csv.name}; expected papers-*.jsonl.gz")
-    return [
-        Example("paper", key, paper["title"], paper["abstract"] or "", paper["listed"][:7], labels[key])
-        for key, paper in sorted(found.items())
-    ]
+# -- what there is to learn from --------------------------------------------------------------------
 
 
-def read_news(news_csv: Path) -> list[Example]:
-    """Return labelled posts and news.
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """Examples in their order, as arrays. Columns of weights: one a topic, then one for the papers of each topic in ``APART``."""
 
-    Raises:
-        ModelError: the file cannot be read.
-    """
-    rows = _rows(news_csv, ("title", "summary", "date", "topics"))
-    return [
-        Example("news", row.get("id") or row["title"], row["title"], row["summary"], row["date"][:7], _topics(row["topics"]))
-        for row in rows
-    ]
+    examples: tuple[Example, ...]
+    texts: tuple[str, ...]
+    topics: tuple[str, ...]
+    truth: Truth  # (examples, topics)
+    papers: Truth
+    fold: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, examples: Sequence[Example]) -> _Given:
+        by_text = {(example.kind, example.title, example.body): example for example in sorted(examples)}
+        rows = tuple(sorted(by_text.values()))
+        topics = tuple(sorted({topic for example in rows for topic in example.topics}))
+        truth = np.array([[topic in example.topics for topic in topics] for example in rows], bool).reshape(len(rows), len(topics))
+        return cls(
+            rows, tuple(features_text(example.title, example.body) for example in rows), topics, truth,
+            np.array([example.kind == "paper" for example in rows], bool), folds([example.month for example in rows]),
+        )  # fmt: skip
+
+    def columns(self) -> list[tuple[int, bool]]:
+        """Return the topic of each column of weights, and whether it learns from papers alone."""
+        return [(j, False) for j in range(len(self.topics))] + [(j, True) for j in self.apart()]
+
+    def apart(self) -> dict[int, int]:
+        """Return the topics of which papers have a column of their own, and that column."""
+        there = [self.topics.index(topic) for topic in APART if topic in self.topics]
+        able = [j for j in there if len(set(self.fold[self.papers & self.truth[:, j]].tolist())) > 1]
+        return {j: len(self.topics) + n for n, j in enumerate(able)}
+
+    def calibrated_by(self) -> range:
+        return range(len(self.topics))
+
+    def judged(self) -> Truth:
+        """Return which rows figures and thresholds are made from."""
+        return np.array([example.judged for example in self.examples], bool)
 
 
-def _topics(text: str) -> frozenset[str]:
-    return frozenset(filter(None, re.split(r"[;\s]+", text or "")))
-
-
-def _rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ModelError(f"{path}: cannot be read ({error})") from None
-    missing = [column for column in columns if not rows or column not in rows[0]]
-    if missing:
-        raise ModelError(f"{path}: has no column {', '.join(missing)}, or no rows")
-    return rows
-
-
-def _papers(folder: Path) -> Iterator[dict[str, Any]]:
-    for path in sorted(folder.glob("papers-*.jsonl.gz")):
-        try:
-            with gzip.open(path, "rt", encoding="utf-8") as lines:
-                yield from map(json.loads, lines)
-        except (OSError, EOFError, ValueError) as error:
-            raise ModelError(f"{path}: cannot be read ({error})") from None
-
-
-# -- fitting --------------------------------------------------------------------------------------
-
-
-def folds(months: Sequence[str]) -> Folds:
+def folds(months: Sequence[str]) -> NDArray[np.int64]:
     """Return a fold (0 … ``FOLDS`` - 1) per row: whole months, the largest first, each into the smallest fold so far."""
     sizes = Counter(months)
     filled = [0] * FOLDS
@@ -162,41 +178,89 @@ def folds(months: Sequence[str]) -> Folds:
     return np.array([of_month[month] for month in months], np.int64)
 
 
-def _check(topics: tuple[str, ...], truth: Truth, fold: Folds) -> None:
-    if len(set(fold.tolist())) < FOLDS:
+def _check(given: _Given) -> None:
+    if len(set(given.fold.tolist())) < FOLDS:
         raise ModelError(f"cannot train: examples of at least {FOLDS} months are needed to measure a model on months it has not seen")
-    for j, topic in enumerate(topics):
-        if any(truth[fold != k, j].all() or not truth[fold != k, j].any() for k in range(FOLDS)):
+    for j, topic in enumerate(given.topics):
+        parts = [given.truth[given.fold != k, j] for k in range(FOLDS)]
+        if any(part.all() or not part.any() for part in parts):
             raise ModelError(f'cannot train "{topic}": examples for and against it are needed in more than one month')
+
+
+# -- fitting --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class _Trained:
-    """Two fitted vectorisers and one weight per feature and topic: words first, then characters."""
-
-    vectorizers: tuple[Any, Any]
-    weights: Scores  # (features, topics)
+    space: FeatureSpace
+    weights: Scores  # (features, columns)
     bias: Scores
 
     def decide(self, texts: Sequence[str]) -> Scores:
-        decisions: Scores = _matrix([v.transform(texts) for v in self.vectorizers]) @ self.weights + self.bias
-        return decisions
+        return np.asarray(_matrix(self.space.rows(texts), self.space.size) @ self.weights + self.bias)
 
 
-def _trained(texts: Sequence[str], truth: Truth) -> _Trained:
+def decisions_out_of_fold(given: _Given, trained: Sequence[_Trained] = ()) -> Scores:
+    """Return for each example the decisions, a column each, of a model that has not seen its months: of those ``trained``, if given."""
+    decided = np.zeros((len(given.examples), len(given.columns())))
+    for k in range(FOLDS):
+        outside = np.flatnonzero(given.fold == k)
+        of_others = trained[k] if trained else _trained(given, np.flatnonzero(given.fold != k))
+        decided[outside] = of_others.decide([given.texts[i] for i in outside])
+    return decided
+
+
+def _trained(given: _Given, inside: NDArray[np.int64]) -> _Trained:
+    space = _space([given.texts[i] for i in inside])
+    matrix = _matrix(space.rows([given.texts[i] for i in inside]), space.size)
+    papers = given.papers[inside]
+    fitted = []
+    for j, papers_only in given.columns():
+        rows = np.flatnonzero(papers) if papers_only else np.arange(len(inside))
+        fitted.append(_regression().fit(matrix[rows], given.truth[inside[rows], j]))
+    return _Trained(space, np.array([r.coef_[0] for r in fitted]).T, np.array([r.intercept_[0] for r in fitted]))
+
+
+def _space(texts: Sequence[str]) -> FeatureSpace:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     common = {"lowercase": False, "sublinear_tf": True, "min_df": MIN_DOCS}
-    vectorizers = (
-        TfidfVectorizer(ngram_range=(1, 2), **common),
-        TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), **common),
-    )
+    words, pieces = TfidfVectorizer(ngram_range=(1, 2), **common), TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), **common)
     try:
-        matrix = _matrix([v.fit_transform(texts) for v in vectorizers])
+        for vectorizer in (words, pieces):
+            vectorizer.fit(texts)
     except ValueError as error:
         raise ModelError(f"cannot train: the texts are too few or too different ({error})") from None
-    fitted = [_regression().fit(matrix, truth[:, j]) for j in range(truth.shape[1])]
-    return _Trained(vectorizers, np.array([r.coef_[0] for r in fitted]).T, np.array([r.intercept_[0] for r in fitted]))
+    terms = words.get_feature_names_out().tolist()
+    single, pairs = [term for term in terms if " " not in term], [term for term in terms if " " in term]
+    number = {word: i for i, word in enumerate(single)}
+    order = [words.vocabulary_[term] for term in single + pairs]
+    numbers = np.array([[number[word] for word in pair.split()] for pair in pairs], np.int64).reshape(-1, 2)
+    idf = np.concatenate([words.idf_[order], pieces.idf_])
+    members = _members(single + pairs)
+    concepts = int(members[:, 1].max(initial=-1)) + 1
+    every = np.array(list(combinations(range(concepts), 2)), np.int64).reshape(-1, 2)
+    bare = FeatureSpace(
+        single, numbers, pieces.get_feature_names_out().tolist(), idf, members, np.ones(concepts), every, np.ones(len(every))
+    )  # fmt: skip
+    rows = _matrix(bare.rows(texts), bare.size)
+    spread = rows[:, bare.counted : bare.grouped].toarray().std(axis=0)
+    documents = rows[:, bare.grouped :].getnnz(axis=0)
+    kept = np.flatnonzero(documents >= MIN_LINKED)
+    return FeatureSpace(
+        bare.words, bare.pairs, bare.pieces, idf, members, CONCEPT / np.maximum(spread, 0.05),
+        every[kept], np.log(len(texts) / documents[kept]) + 1,
+    )  # fmt: skip
+
+
+def _members(terms: Sequence[str]) -> NDArray[np.int64]:
+    """Return which words and pairs belong to which concept of defaults/concepts.toml: (memberships, 2)."""
+    concepts = tomllib.loads(CONCEPTS.read_text(encoding="utf-8"))
+    found = []
+    for concept, patterns in enumerate(concepts.values()):
+        anyone = re.compile("|".join(compile_pattern(pattern).pattern for pattern in patterns)).fullmatch
+        found += [(number, concept) for number, term in enumerate(terms) if anyone(term)]
+    return np.array(sorted(found), np.int64).reshape(-1, 2)
 
 
 def _regression() -> Any:
@@ -206,147 +270,150 @@ def _regression() -> Any:
     return LogisticRegression(C=COST, solver="liblinear", dual=True, class_weight="balanced", random_state=0, max_iter=1000)
 
 
-def _matrix(blocks: Sequence[Any]) -> Any:
-    from scipy.sparse import hstack
+def _matrix(rows: Rows, size: int) -> Any:
+    from scipy.sparse import csr_matrix
 
-    return hstack(blocks).tocsr()
-
-
-# -- calibration, thresholds, figures --------------------------------------------------------------
+    return csr_matrix((rows.values, rows.ids, rows.starts), shape=(len(rows.starts) - 1, size))
 
 
-@dataclass(frozen=True, slots=True)
-class _Chosen:
-    slope: float
-    offset: float
-    maybe: float
-    confident: float
-
-    def probability(self, decisions: Scores) -> Scores:
-        return np.asarray(1 / (1 + np.exp(-(decisions * self.slope + self.offset))))
+# -- figures --------------------------------------------------------------------------------------
 
 
-def _choose(decisions: Scores, truth: Truth, papers: Truth) -> _Chosen:
-    """Return Platt's calibration and both thresholds, from decisions of models that had not seen the row."""
-    from sklearn.linear_model import LogisticRegression
-
-    fitted = LogisticRegression(C=1e6, max_iter=1000).fit(decisions[:, None], truth)
-    chosen = _Chosen(float(fitted.coef_[0, 0]), float(fitted.intercept_[0]), 0.0, 0.0)
-    p = chosen.probability(decisions)
-    confident = _promising(p, truth)
-    if truth[papers].sum() >= 2 * LEAST:  # the promise is made for papers alone as well, not only on average with news
-        confident = max(confident, _promising(p[papers], truth[papers]))
-    maybe = _best_f1(p, truth)
-    return replace(chosen, maybe=round(maybe, 4), confident=round(max(confident, maybe), 4))
-
-
-def _sorted_hits(p: Scores, truth: Truth) -> tuple[Scores, NDArray[np.int64]]:
-    order = np.argsort(-p, kind="stable")
-    return p[order], np.cumsum(truth[order])
+def measured(given: _Given, decided: Scores) -> dict[str, dict[str, Any]]:
+    """Return the figures of each topic, for papers and for news, from judged examples: calibrated and cut on the other folds."""
+    scores: dict[str, dict[str, Any]] = {}
+    judged = given.judged()
+    for j, topic in enumerate(given.topics):
+        scores[topic] = {}
+        for kind, part in zip(KINDS, (given.papers, ~given.papers), strict=True):
+            column = given.apart().get(j, j) if kind == "paper" else j
+            p, maybe, confident = _unseen(decided[:, column], given.truth[:, j], given.papers, given.fold, judged)
+            rows = part & judged
+            if rows.any():
+                scores[topic][kind] = figures(p[rows], given.truth[rows, j], maybe[rows], confident[rows])
+    return scores
 
 
-def _best_f1(p: Scores, truth: Truth) -> float:
-    ordered, hits = _sorted_hits(p, truth)
-    return float(ordered[int(np.argmax(2 * hits / (np.arange(1, len(p) + 1) + hits[-1])))])
-
-
-def _promising(p: Scores, truth: Truth) -> float:
-    """Return the lowest score above which at least ``PROMISE`` of at least ``LEAST`` items are right, or ``NEVER``."""
-    ordered, hits = _sorted_hits(p, truth)
-    counts = np.arange(1, len(p) + 1)
-    # One more than was seen may be wrong: without this grain of salt the promise broke on unseen months for 7
-    # of 11 topics.
-    kept = np.flatnonzero((hits >= PROMISE * (counts + 1)) & (counts >= LEAST))
-    return float(ordered[kept[-1]]) if len(kept) else NEVER
-
-
-def _measure(decisions: Scores, truth: Truth, papers: Truth, fold: Folds) -> dict[str, dict[str, float | int | None]]:
-    """Return the figures of one topic, for papers and for news."""
-    maybe, confident = np.zeros(len(truth), bool), np.zeros(len(truth), bool)
+def _unseen(decided: Scores, truth: Truth, papers: Truth, fold: NDArray[np.int64], judged: Truth) -> tuple[Scores, Truth, Truth]:
+    """Return score and tiers of each row, by a calibration that has not seen its months."""
+    p, maybe, confident = np.zeros(len(truth)), np.zeros(len(truth), bool), np.zeros(len(truth), bool)
     for k in range(FOLDS):
-        inside, outside = fold == k, fold != k
-        chosen = _choose(decisions[outside], truth[outside], papers[outside])
-        p = chosen.probability(decisions[inside])
-        maybe[inside], confident[inside] = p >= chosen.maybe, p >= chosen.confident
-    parts = {"papers": papers, "news": ~papers}
-    return {name: _figures(decisions[part], truth[part], maybe[part], confident[part]) for name, part in parts.items() if part.any()}
-
-
-def _figures(decisions: Scores, truth: Truth, maybe: Truth, confident: Truth) -> dict[str, float | int | None]:
-    from sklearn.metrics import average_precision_score
-
-    found = {
-        "positives": int(truth.sum()),
-        "negatives": int((~truth).sum()),
-        "average_precision": _rounded(average_precision_score(truth, decisions)) if truth.any() else None,
-    }
-    for name, tagged in (("maybe", maybe), ("confident", confident)):
-        right = int((tagged & truth).sum())
-        found[f"{name}_tagged"] = int(tagged.sum())
-        found[f"{name}_precision"] = _rounded(right / tagged.sum()) if tagged.any() else None
-        found[f"{name}_recall"] = _rounded(right / truth.sum()) if truth.any() else None
-    return found
-
-
-def _rounded(value: float) -> float:
-    return round(float(value), 4)
+        inside, outside = fold == k, (fold != k) & judged
+        chosen = calibrate(decided[outside], truth[outside], papers[outside])
+        p[inside] = chosen.scores(decided[inside], papers[inside])
+        maybe[inside], confident[inside] = chosen.tiers(p[inside], papers[inside])
+    return p, maybe, confident
 
 
 # -- the result -----------------------------------------------------------------------------------
 
 
-def _model(topics: tuple[str, ...], trained: _Trained, chosen: Sequence[_Chosen], about: Mapping[str, object]) -> LinearModel:
-    words, chars = trained.vectorizers
-    split = len(words.vocabulary_)
-    return LinearModel(
-        "unsaved",
-        topics,
-        _block(words, trained.weights[:split]),
-        _block(chars, trained.weights[split:]),
-        trained.bias,
-        np.array([one.slope for one in chosen]),
-        np.array([one.offset for one in chosen]),
-        {topic: one.maybe for topic, one in zip(topics, chosen, strict=True)},
-        {topic: one.confident for topic, one in zip(topics, chosen, strict=True)},
-        about,
-    )
+def _model(
+    given: _Given, trained: _Trained, chosen: Sequence[Calibration], own: Mapping[int, Calibration], about: Mapping[str, object]
+) -> LinearModel:
+    heads = {}
+    for k, kind in enumerate(KINDS):
+        mine = [own.get(j, one) if kind == "paper" else one for j, one in enumerate(chosen)]
+        heads[kind] = Head(
+            np.array([given.apart().get(j, j) if kind == "paper" else j for j in range(len(given.topics))], np.int64),
+            np.array([one.slope for one in mine]),
+            np.array([one.offset[k] for one in mine]),
+            {topic: one.maybe[k] for topic, one in zip(given.topics, mine, strict=True)},
+            {topic: one.confident[k] for topic, one in zip(given.topics, mine, strict=True)},
+        )
+    return LinearModel("unsaved", given.topics, trained.space, trained.weights, trained.bias, heads, about)
 
 
-def _block(vectorizer: Any, weights: Scores) -> Block:
-    terms = vectorizer.get_feature_names_out().tolist()
-    return Block({term: i for i, term in enumerate(terms)}, vectorizer.idf_, weights)
-
-
-def _trained_on(examples: Sequence[Example]) -> dict[str, object]:
+def _trained_on(given: _Given) -> dict[str, object]:
     import sklearn
 
-    kinds = Counter(example.kind for example in examples)
-    months = sorted(example.month for example in examples)
+    kinds = Counter((example.kind, example.judged) for example in given.examples)
+    days = sorted(example.month for example in given.examples)
     return {
-        "papers": kinds["paper"],
-        "news": kinds["news"],
-        "from": months[0],
-        "to": months[-1],
+        "papers": kinds["paper", True],
+        "news": kinds["news", True],
+        "papers_not_judged": kinds["paper", False],
+        "news_not_judged": kinds["news", False],
+        "from": days[0],
+        "to": days[-1],
         "folds": f"{FOLDS}, by whole months",
         "scikit-learn": sklearn.__version__,
     }
 
 
+# -- the holdout --------------------------------------------------------------------------------------
+
+
+def in_holdout(key: str) -> bool:
+    """Return whether labels of this item judge models and never teach them: one in five, by its key, everywhere and forever."""
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") % 5 == 0
+
+
+def _held_out(given: _Given, decided: Scores, model: LinearModel) -> Holdout:
+    held = [i for i, example in enumerate(given.examples) if example.judged and in_holdout(example.key)]
+    examples = [given.examples[i] for i in held]
+    return Holdout(
+        tuple(example.key for example in examples), tuple(example.kind for example in examples), given.topics, given.truth[held],
+        model.space.rows([given.texts[i] for i in held]), decided[held],
+    )  # fmt: skip
+
+
+def _holdout_arrays(holdout: Holdout) -> dict[str, NDArray[Any]]:
+    steps = np.diff(holdout.rows.ids, prepend=0)
+    unit = holdout.rows.values.max(initial=1e-6) / 255
+    return {
+        "keys": np.frombuffer("\n".join(holdout.keys).encode(), np.uint8),
+        "papers": np.array([kind == "paper" for kind in holdout.kinds], bool),
+        "topics": np.frombuffer("\n".join(holdout.topics).encode(), np.uint8),
+        "truth": holdout.truth,
+        "starts": holdout.rows.starts.astype(np.int32),
+        # 3 bytes a value instead of 16: ids rise within a row, so that a step back of 16 bits always is a new row or a far step ahead
+        "steps": (steps % (1 << 16)).astype(np.uint16),
+        "turns": (steps // (1 << 16)).astype(np.int8),
+        "values": np.rint(holdout.rows.values / unit).astype(np.uint8),
+        "unit": np.array([unit]),
+        "decisions": holdout.decisions.astype(np.float32),
+    }
+
+
+def load_holdout(directory: Path) -> Holdout:
+    """Return the holdout beside a shipped model.
+
+    Raises:
+        ModelError: the model or the holdout is missing, damaged, or they do not belong together.
+    """
+    model = load(directory)
+    path = directory / "holdout.npz"
+    arrays = read_npz(path, str(model.about.get("holdout")))
+    try:
+        steps = arrays["steps"].astype(np.int64)
+        ids = np.cumsum(steps + arrays["turns"].astype(np.int64) * (1 << 16))
+        rows = Rows(arrays["starts"].astype(np.int64), ids, arrays["values"] * float(arrays["unit"][0]))
+        keys, topics = (tuple(arrays[name].tobytes().decode().split("\n")) if arrays[name].size else () for name in ("keys", "topics"))
+        kinds = tuple("paper" if paper else "news" for paper in arrays["papers"].tolist())
+        return Holdout(keys, kinds, topics, arrays["truth"], rows, arrays["decisions"].astype(np.float64))
+    except (KeyError, ValueError, IndexError) as error:
+        raise ModelError(f"{path}: is not the holdout of this model ({error}); install the package again") from None
+
+
+# -- the command line -----------------------------------------------------------------------------------
+
+
 def table(model: LinearModel) -> str:
     """Return the figures of a model as a table to read: one line per topic, papers and news side by side."""
-    head = f"{'':24}{'papers':^39}   {'news':^39}\n{'topic':24}" + "   ".join(
-        [f"{'n':>4} {'AP':>5}  {'maybe P / R':>12}  {'confident':>12}"] * 2
+    head = f"{'':24}{'papers':^46}   {'news':^46}\n{'topic':24}" + "   ".join(
+        [f"{'n':>4} {'AP':>5}  {'maybe P / R':>14} {'F1':>5} {'confident':>14}"] * 2
     )
     scores: Mapping[str, Any] = model.about["scores"]  # type: ignore[assignment]
-    lines = [f"{topic:24}" + "   ".join(_cells(scores[topic].get(part)) for part in ("papers", "news")) for topic in model.topics]
+    lines = [f"{topic:24}" + "   ".join(_cells(scores[topic].get(kind)) for kind in KINDS) for topic in model.topics]
     return "\n".join([head, *lines])
 
 
 def _cells(found: Mapping[str, Any] | None) -> str:
     if not found:
-        return " " * 39
+        return " " * 46
     pairs = [f"{_figure(found[f'{tier}_precision'])} / {_figure(found[f'{tier}_recall'])}" for tier in ("maybe", "confident")]
-    return f"{found['positives']:4} {_figure(found['average_precision'])}  {pairs[0]:>12}  {pairs[1]:>12}"
+    return f"{found['positives']:4} {_figure(found['average_precision'])}  {pairs[0]:>14} {_figure(found['maybe_f1'])} {pairs[1]:>14}"
 
 
 def _figure(value: float | None) -> str:
@@ -356,17 +423,22 @@ def _figure(value: float | None) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train from the command line; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tracker.train", description="Train the topic model from label files.")
-    parser.add_argument("--labels", type=Path, required=True, help="CSV with columns id and labels")
-    parser.add_argument("--texts", type=Path, required=True, help="folder of papers-*.jsonl.gz")
-    parser.add_argument("--news", type=Path, help="CSV with columns title, summary, date and topics")
-    parser.add_argument("--out", type=Path, required=True, help="folder for model.json and weights.npz")
+    parser.add_argument(
+        "--labels", type=Path, action="append", required=True, help="CSV: id and labels (papers), or topics, title and summary (news)"
+    )
+    parser.add_argument("--also", type=Path, action="append", default=[], help="CSV as above: learned from, but not judged by")
+    parser.add_argument("--texts", type=Path, help="folder of papers-*.jsonl.gz")
+    parser.add_argument("--out", type=Path, required=True, help="folder for model.json, weights.npz and holdout.npz")
     options = parser.parse_args(arguments)
     try:
-        model = build(options.labels, options.texts, options.out, options.news)
+        examples = [example for path in options.labels for example in read_labels(path, options.texts)]
+        examples += [example for path in options.also for example in read_labels(path, options.texts, judged=False)]
+        model = build(examples, options.out)
     except TrackerError as error:
         print(error, file=sys.stderr)  # noqa: T201 (a command of its own, not of the CLI)
         return error.exit_code
     print(table(model))  # noqa: T201
+    print(json.dumps(model.about["trained"]))  # noqa: T201
     return 0
 
 

@@ -27,7 +27,7 @@ from tracker.types import Item, Tag, Topic
 if TYPE_CHECKING:
     from tracker.taggers.linear import LinearModel
 
-__all__ = ["EVIDENCE", "LIFT", "RULE_SCORE", "RULES", "TopicTagger"]
+__all__ = ["EVIDENCE", "LIFT", "RULE_SCORE", "RULES", "TopicTagger", "kind_of"]
 
 RULES = "rules"  # the name of the model where rules alone tag
 RULE_SCORE = 0.5  # of a tag by rules alone: no probability; 63 to 95 % of such tags, by topic, were right on labelled texts
@@ -50,6 +50,11 @@ class _Rule:
         return list(dict.fromkeys(" ".join(piece.split()) for piece in found))
 
 
+def kind_of(item_key: str) -> str:
+    """Return how a model sees the item with that key: "paper" or "news"."""
+    return "paper" if item_key.startswith(("arxiv:", "doi:")) else "news"
+
+
 class TopicTagger:
     """Tags items with topics. With ``model`` None, rules alone tag.
 
@@ -68,24 +73,28 @@ class TopicTagger:
 
     def tag(self, items: Sequence[Item]) -> list[list[Tag]]:
         """Return the tags of each item, best first. Total: any text gives tags or none."""
-        scores = self._scores(items)
-        return [sorted(self._tags(item, row), key=lambda tag: -tag.score) for item, row in zip(items, scores, strict=True)]
+        texts, scores = self._scores(items)
+        found = (self._tags(item, text, row) for item, text, row in zip(items, texts, scores, strict=True))
+        return [sorted(tags, key=lambda tag: -tag.score) for tags in found]
 
-    def _scores(self, items: Sequence[Item]) -> list[dict[str, float]]:
+    def _scores(self, items: Sequence[Item]) -> tuple[list[str], list[dict[str, float]]]:
         if self._model is None or not items:
-            return [{} for _ in items]
-        from tracker.taggers.linear import features_text, topic_scores
+            return ["" for _ in items], [{} for _ in items]
+        from tracker.taggers.features import features_text
+        from tracker.taggers.linear import topic_scores
 
-        table = topic_scores([features_text(item.title, item.text) for item in items], self._model)
-        return [dict(zip(self._model.topics, row, strict=True)) for row in table.tolist()]
+        texts = [features_text(item.title, item.text) for item in items]
+        table = topic_scores(texts, [kind_of(item.key) for item in items], self._model)
+        return texts, [dict(zip(self._model.topics, row, strict=True)) for row in table.tolist()]
 
-    def _tags(self, item: Item, scores: dict[str, float]) -> list[Tag]:
+    def _tags(self, item: Item, features: str, scores: dict[str, float]) -> list[Tag]:
         text = f"{item.title[:_MAX_TEXT]}\n{item.text[:_MAX_TEXT]}"
-        chosen = list(self._chosen(text, text.lower(), scores))
-        words = self._words(item, [topic for topic, tier, _ in chosen if tier != RULES])
+        kind = kind_of(item.key)
+        chosen = list(self._chosen(text, text.lower(), kind, scores))
+        words = self._words(features, kind, [topic for topic, tier, _ in chosen if tier != RULES])
         return [tag for topic, tier, hits in chosen if (tag := self._tag(topic, tier, hits, scores, words))]
 
-    def _chosen(self, text: str, lowered: str, scores: dict[str, float]) -> Iterator[tuple[str, str, list[str]]]:
+    def _chosen(self, text: str, lowered: str, kind: str, scores: dict[str, float]) -> Iterator[tuple[str, str, list[str]]]:
         """Yield topic, tier ("rules" where they alone decide) and the rule hits that had a part in it."""
         for rule in self._rules:
             topic = rule.topic
@@ -93,19 +102,20 @@ class TopicTagger:
                 if hits := rule.hits(text, lowered):
                     yield topic.id, RULES, hits
                 continue
+            head = self._model.heads[kind]
             own, score = topic.threshold, scores[topic.id]
-            maybe = self._model.maybe[topic.id] if own is None else own
+            maybe = head.maybe[topic.id] if own is None else own
             if score >= maybe:
-                yield topic.id, "confident" if score >= self._model.confident[topic.id] else "maybe", []
+                yield topic.id, "confident" if score >= head.confident[topic.id] else "maybe", []
             elif own is None and score >= LIFT * maybe and (hits := rule.hits(text, lowered)):
                 yield topic.id, "maybe", hits
 
-    def _words(self, item: Item, topics: list[str]) -> dict[str, list[tuple[str, float]]]:
+    def _words(self, features: str, kind: str, topics: list[str]) -> dict[str, list[tuple[str, float]]]:
         if not topics or self._model is None:
             return {}
-        from tracker.taggers.linear import explain_many, features_text
+        from tracker.taggers.linear import explain_many
 
-        return explain_many(features_text(item.title, item.text), topics, self._model, EVIDENCE)
+        return explain_many(features, kind, topics, self._model, EVIDENCE)
 
     def _tag(
         self, topic: str, tier: str, hits: list[str], scores: dict[str, float], words: dict[str, list[tuple[str, float]]]
@@ -114,8 +124,8 @@ class TopicTagger:
         by_rule = [(piece, 1.0) for piece in hits]
         if tier == RULES:
             return Tag(topic, RULE_SCORE, "maybe", tuple(by_rule[:EVIDENCE]), RULES)
-        evidence = sorted((*by_rule, *words[topic]), key=lambda pair: -pair[1])[:EVIDENCE]
-        return Tag(topic, round(scores[topic], 4), tier, tuple(evidence), self.name) if evidence else None
+        evidence = (*by_rule, *words[topic])[:EVIDENCE]  # where a rule has lifted it, the rule has decided
+        return Tag(topic, round(scores[topic], 4), tier, evidence, self.name) if evidence else None
 
 
 def _compiled(topic: Topic) -> _Rule:
