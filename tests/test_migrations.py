@@ -45,6 +45,12 @@ ROWS = {
     INSERT INTO readings VALUES
       (20260612000001, 'article', 'https://lab.example/a', NULL, 'read', 'The whole article.', 'x', '2026-06-12T06:00:00Z');
     """,
+    4: """
+    INSERT INTO labels(item_key, tag, value, who, at, picked) VALUES
+      ('url:https://lab.example/a', 'topic:agent-memory', 1, 'ann', '2026-06-12T06:00:00Z', 'browse');
+    INSERT INTO models VALUES ('mine-1', '2026-06-12T06:00:00Z', 'champion', 1, 'h', 'models/mine-1', 's', 'It passed the gate.');
+    INSERT INTO model_scores VALUES ('mine-1', 'holdout', 'agent-memory', 20, 40, 0.9, 0.8, 0.7, 0.3);
+    """,
 }
 
 
@@ -137,6 +143,20 @@ def test_from_schema_2_search_still_finds_what_it_found_and_then_the_article_tha
     assert (hits("word"), hits("term"), hits("reinforcement"), hits("imitation")) == (0, 1, 0, 1)
     db.execute("INSERT INTO texts_fts(texts_fts) VALUES ('integrity-check')")
     assert db.execute("SELECT health, gaps, newest_item FROM source_health").fetchone()[:] == ("not asked yet", 0, 20260612000001)
+    db.close()
+
+
+def test_the_views_of_labels_and_models_show_what_stands(path: Path) -> None:
+    released(path, schema.VERSION)
+    db = store.open(path, write=True)
+    assert [tuple(row) for row in db.execute("SELECT item, title, value, who FROM labelled")] == [(20260612000001, "A", 1, "ann")]
+    assert [tuple(row) for row in db.execute("SELECT model, topic, recall FROM model_card")] == [("mine-1", "agent-memory", 0.7)]
+    with pytest.raises(sqlite3.IntegrityError):  # one model is in use
+        db.execute("INSERT INTO models SELECT 'mine-2', trained_at, status, 1, 'h', 'a', 's', 'r' FROM models")
+    db.execute("INSERT INTO labels SELECT NULL, item_key, tag, value, who, at, picked, '', id FROM labels")
+    assert db.execute("SELECT count(*) FROM labelled").fetchone()[0] == 0
+    with pytest.raises(sqlite3.IntegrityError):  # taken back once
+        db.execute("INSERT INTO labels SELECT NULL, item_key, tag, value, who, at, picked, '', 1 FROM labels WHERE id = 1")
     db.close()
 
 

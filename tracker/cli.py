@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tracker import cli_learn
 from tracker.errors import ConfigError, TrackerError
 from tracker.options import Group, Options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from tracker.run import Tracker
     from tracker.types import Polled
@@ -69,7 +70,7 @@ def init(options: Options, force: bool) -> None:
         Path(options.db).parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise TrackerError(f"{error.filename} cannot be written: {error.strerror}") from None
-    _say(options, [f"Wrote {target}. Set contact in it, then start `tracker run`."], {"config": str(target)})
+    options.say([f"Wrote {target}. Set contact in it, then start `tracker run`."], {"config": str(target)})
 
 
 @cli.command()
@@ -100,7 +101,7 @@ def run(options: Options, else_demo: bool) -> None:
         return
     make = options.db == Options.db and Path("Makefile").exists()
     lines = show.summary(summary, totals, options.db, time.monotonic() - began, make=make)
-    _say(options, lines, summary.as_dict() | {"totals": totals})
+    options.say(lines, summary.as_dict() | {"totals": totals})
     if summary.nothing_answered:
         raise TrackerError(_no_answer(summary.polls))
 
@@ -133,7 +134,7 @@ def poll(options: Options, sources: tuple[str, ...], since: str | None) -> None:
     lines += [f"  … {why}" for why in never.values()]
     facts = [{name: getattr(r, name) for name in r.__slots__} for r in results]
     facts += [{"source": name, "outcome": "not asked", "error": why} for name, why in never.items() if name]
-    _say(options, lines or ["No source was due."], facts)
+    options.say(lines or ["No source was due."], facts)
     if sources and not back:
         raise TrackerError("nothing was read back")
     if results and all(not result.ok and not result.entries for result in results):
@@ -153,32 +154,41 @@ def read(options: Options) -> None:
 
     with Tracker(options.config, options.db, now=options.moment) as tracker:
         read = list(tracker.read())
-    _say(options, show.articles(read), [{name: getattr(r, name) for name in r.__slots__} for r in read])
+    options.say(show.articles(read), [{name: getattr(r, name) for name in r.__slots__} for r in read])
 
 
 @cli.command()
 @click.option("--again", is_flag=True, help="Tag items again that were tagged before.")
 @click.option("--since", metavar="SPAN|DAY", help="With --again: how far back, like 90d or 2026-06-01.")
+@click.option("--dry-run", is_flag=True, help="With --again: show which items would come and go; nothing is written.")
 @click.pass_obj
-def tag(options: Options, again: bool, since: str | None) -> None:
+def tag(options: Options, again: bool, since: str | None, dry_run: bool) -> None:
     """Say what waiting items are on and whose they are.
 
     \b
-    Example: tracker tag --again --since 90d
+    Example: tracker tag --again --since 90d --dry-run
     """
     from tracker import show
     from tracker.run import Tracker
 
-    if bool(since) != again:
-        raise click.UsageError("--again and --since go together: tracker tag --again --since 90d")
+    if bool(since) != again or (dry_run and not again):
+        raise click.UsageError("--again and --since go together, --dry-run with both: tracker tag --again --since 90d --dry-run")
+    if since and dry_run:
+        from tracker import store
+        from tracker.tag import preview, preview_lines
+
+        changes = preview(store.open(options.db), options.load(), options.since(since))
+        options.say(preview_lines(changes), changes.as_dict())
+        return
     told = _progress(options)
     with Tracker(options.config, options.db, now=options.moment) as tracker:
         batches = []
         for batch in tracker.tag(again_since=options.since(since) if since else None):
             batches.append(batch)
             told(batch)
-    facts = {name: sum(getattr(b, name) for b in batches) for name in ("items", "on_topic", "waiting")}
-    _say(options, show.tagged(facts), facts)
+    facts: dict[str, Any] = {name: sum(getattr(b, name) for b in batches) for name in ("items", "on_topic", "waiting")}
+    facts["problem"] = next((batch.problem for batch in batches if batch.problem), "")
+    options.say(show.tagged(facts), facts)
 
 
 @cli.command()
@@ -195,7 +205,7 @@ def group(options: Options) -> None:
     with Tracker(options.config, options.db, now=options.moment) as tracker:
         results = list(tracker.group())
     facts = {"items": len(results), "joined": sum(result.joined for result in results)}
-    _say(options, show.grouped(facts), facts)
+    options.say(show.grouped(facts), facts)
 
 
 @cli.command()
@@ -212,7 +222,7 @@ def watch(options: Options) -> None:
 
     config, db = options.load(), store.open(options.db)
     rows = browse.board(db, board(db, config, options.moment))
-    _say(options, show.board(rows), rows)
+    options.say(show.board(rows), rows)
 
 
 @cli.command()
@@ -236,7 +246,7 @@ def digest(options: Options, preview: str | None, send: bool) -> None:
 
     with Tracker(options.config, options.db, now=options.moment) as tracker:
         results = list(tracker.digest())
-    _say(options, show.sent(results) if results else ["No digest is due."], [{n: getattr(r, n) for n in r.__slots__} for r in results])
+    options.say(show.sent(results) if results else ["No digest is due."], [{n: getattr(r, n) for n in r.__slots__} for r in results])
     if any(result.error and result.status == "prepared" for result in results):
         raise TrackerError("a digest could not be sent; it stays in the outbox and is tried again")
 
@@ -268,10 +278,10 @@ def status(options: Options, sources: bool) -> None:
 
     if sources:
         rows = coverage(store.open(options.db))
-        _say(options, show.coverage(rows), rows)
+        options.say(show.coverage(rows), rows)
         return
     facts = browse.status(store.open(options.db))
-    _say(options, show.status(facts, options.moment), facts)
+    options.say(show.status(facts, options.moment), facts)
 
 
 @cli.command()
@@ -313,7 +323,7 @@ def feeds_list(options: Options) -> None:
 
     sources = options.load().sources
     rows = [("source", "kind", "origin", "lab", "url"), *((s.id, s.kind, s.origin, s.lab or "", s.url) for s in sources)]
-    _say(options, show.table(rows), [dict(zip(rows[0], row, strict=True)) for row in rows[1:]])
+    options.say(show.table(rows), [dict(zip(rows[0], row, strict=True)) for row in rows[1:]])
 
 
 @feeds.command("check")
@@ -337,7 +347,7 @@ def feeds_check(options: Options, sources: tuple[str, ...]) -> None:
     with Fetcher(config.contact, pace=pace) as fetcher:
         results = [trial(source, fetcher, options.moment) for source in chosen]
     lines = [line for result in results for line in show.trial(result)]
-    _say(options, lines, [result.as_dict() for result in results])
+    options.say(lines, [result.as_dict() for result in results])
     if any(result.error for result in results):
         raise TrackerError(f"{sum(1 for r in results if r.error)} of {len(results)} sources did not answer as they should")
 
@@ -354,22 +364,15 @@ def doctor(options: Options) -> None:
     from tracker.doctor import check
 
     findings = check(store.open(options.db), options.load(), options.moment)
-    _say(options, show.findings(findings), [{"level": f.level, "what": f.what, "say": f.say} for f in findings])
+    options.say(show.findings(findings), [{"level": f.level, "what": f.what, "say": f.say} for f in findings])
     if any(finding.level == "error" for finding in findings):
         click.get_current_context().exit(1)
 
 
+for command in cli_learn.COMMANDS:
+    cli.add_command(command)
+
 # -- helpers ----------------------------------------------------------------------------------------
-
-
-def _say(options: Options, lines: Iterable[str], facts: object) -> None:
-    if options.json:
-        import json
-
-        click.echo(json.dumps(facts, ensure_ascii=False, indent=2, default=str))
-    elif options.verbosity >= 0:
-        for line in lines:
-            click.echo(line)
 
 
 def _back_and_never(tracker: Tracker, names: Sequence[str]) -> tuple[list[str], dict[str, str]]:
@@ -416,7 +419,7 @@ def _preview(options: Options, target: str) -> None:
         Path(target).write_text(text, encoding="utf-8")
     except OSError as error:
         raise TrackerError(f"{target} cannot be written: {error.strerror}") from None
-    _say(options, [f"Wrote {target}: {written.subject}"], {"written": target, "subject": written.subject})
+    options.say([f"Wrote {target}: {written.subject}"], {"written": target, "subject": written.subject})
 
 
 def _demo(options: Options) -> None:
@@ -426,7 +429,7 @@ def _demo(options: Options) -> None:
 
     db = Path(options.db).with_name("demo.db")
     result = demo.run(db, _progress(options))
-    _say(options, show.demo(result, str(db)), result.as_dict())
+    options.say(show.demo(result, str(db)), result.as_dict())
 
 
 def _no_answer(polls: Sequence[Polled]) -> str:

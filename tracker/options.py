@@ -15,6 +15,7 @@ import click
 from tracker.errors import TrackerError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from tracker.config import Config
@@ -69,6 +70,16 @@ class Options:
         from tracker.config import load
 
         return load(self.config)
+
+    def say(self, lines: Iterable[str], facts: object) -> None:
+        """Print a result: ``facts`` under --json, else the lines, unless the user wants quiet."""
+        if self.json:
+            import json
+
+            click.echo(json.dumps(facts, ensure_ascii=False, indent=2, default=str))
+        elif self.verbosity >= 0:
+            for line in lines:
+                click.echo(line)
 
 
 def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:

@@ -261,7 +261,7 @@ def health(db: sqlite3.Connection, after: str, until: str) -> Health:
     )
     outages = tuple(_outages(db, after, until, asked))
     newest = db.execute("SELECT at FROM polls ORDER BY id DESC LIMIT 1").fetchone()  # by id: a clock may have run ahead
-    models = [row[0] for row in db.execute("SELECT model FROM item_topics ORDER BY item DESC LIMIT 50")]
+    models = [row[0] for row in db.execute("SELECT model FROM item_topics WHERE model <> 'label' ORDER BY item DESC LIMIT 50")]
     summary = db.execute("SELECT summary FROM runs WHERE summary IS NOT NULL ORDER BY id DESC LIMIT 1").fetchone()
     return Health(
         asked,

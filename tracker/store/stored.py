@@ -6,12 +6,13 @@ everything twice.
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from tracker.types import Item
 
-__all__ = ["ARTICLE", "LEAD", "SHORT", "TEXT", "pending", "select_items"]
+__all__ = ["ARTICLE", "LEAD", "SHORT", "TEXT", "by_keys", "newest", "pending", "seen_since", "select_items"]
 
 SHORT = 300  # characters: a title and a line are not the post; what has more needs no article
 # Of an article that is tagged: about a summary, which is what the model has learned from. docs/decisions.md has the figures.
@@ -37,6 +38,25 @@ def pending(db: sqlite3.Connection, stage: str, limit: int, after: int = 0) -> l
         (stage, after, limit),
     )
     return [_item(row) for row in rows]
+
+
+def seen_since(db: sqlite3.Connection, since: str, limit: int, after: int = 0) -> list[Item]:
+    """Return items first seen since an instant as ``pending`` gives them, oldest id first, beyond the id ``after``."""
+    return _as_tagged(db, "first_seen_at >= ? AND items.id > ? ORDER BY items.id LIMIT ?", (since, after, limit))
+
+
+def newest(db: sqlite3.Connection, limit: int) -> list[Item]:
+    """Return the newest items as ``pending`` gives them, newest first."""
+    return _as_tagged(db, "items.id > 0 ORDER BY items.id DESC LIMIT ?", (limit,))
+
+
+def by_keys(db: sqlite3.Connection, keys: Iterable[str]) -> list[Item]:
+    """Return the items with these keys as ``pending`` gives them."""
+    return _as_tagged(db, "items.key IN (SELECT value FROM json_each(?))", (json.dumps(list(keys)),))
+
+
+def _as_tagged(db: sqlite3.Connection, which: str, values: tuple[object, ...]) -> list[Item]:
+    return [_item(row) for row in db.execute(f"SELECT {_COLUMNS.format(LEAD_TEXT)} FROM items {_JOINS} WHERE {which}", values)]  # noqa: S608
 
 
 def select_items(db: sqlite3.Connection, condition: str, values: dict[str, object]) -> Iterator[Item]:

@@ -48,6 +48,11 @@ _TABLES: dict[str, dict[str, Any]] = {
     "latest": {"sort_desc": "id", "fts_table": "texts_fts", "fts_pk": "id"},
     "tagged": {"fts_table": "texts_fts", "fts_pk": "item"},
     "source_health": {"facets": ["health"]},
+    "labels": {"sort_desc": "id", "facets": ["tag", "value", "who", "picked"]},
+    "labelled": {"sort_desc": "at", "facets": ["tag", "value", "who", "picked"]},
+    "models": {"sort_desc": "trained_at"},
+    "model_scores": {"facets": ["split"]},
+    "model_card": {"sort": "topic"},
 }
 
 _COUNTED_BY = {"items": ("origin", "source", "act"), "item_topics": ("topic", "tier"), "item_labs": ("relation", "lab")}
@@ -60,6 +65,8 @@ _FROM = {
         "sources",
         *"id lab kind role last_ok_at last_new_at fails last_error moved_to next_poll_at quiet_since habit_days".split(),
     ),
+    "labelled": ("labels", "tag", "value", "who", "at", "picked", "note"),
+    "model_card": ("model_scores", *"topic split positives negatives average_precision precision recall threshold".split()),
 }
 _OWN = {
     "latest": {
@@ -68,6 +75,13 @@ _OWN = {
         "about": "The labs it is about.",
     },
     "tagged": {"item": "Its row in items; newest first."},
+    "labelled": {"key": "Its own key.", "item": "Its row in items; empty while it is not known."},
+    "model_card": {
+        "model": "The model in use.",
+        "trained_at": "UTC.",
+        "labels_n": "How many labels it has learned from.",
+        "reason": "Why it is in use.",
+    },
     "source_health": {
         "title": "Its name for people.",
         "health": "ok, quiet (silent for far longer than its habit), failing, not asked yet, or retired.",

@@ -1,0 +1,388 @@
+"""The commands by which the tracker is measured and taught: label, train, evaluate. Apart from ``cli``, whose group takes them.
+
+Imported here: click and our ground floor; all else is imported inside the command that needs it, because `--help` pays for this file.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from tracker.errors import TrackerError
+from tracker.options import Group, Options
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+
+    from tracker.config import Config
+    from tracker.label import Question
+    from tracker.taggers.linear import LinearModel
+
+__all__ = ["COMMANDS"]
+
+
+# -- label ------------------------------------------------------------------------------------------
+
+ASKED = 20  # questions in a sitting, unless --limit says otherwise
+
+
+@click.command(cls=Group.command_class)
+@click.argument("key", required=False)
+@click.argument("tag", required=False)
+@click.argument("answer", required=False, type=click.Choice(["yes", "no", "undo"]))
+@click.option("--topic", "topics", multiple=True, metavar="TOPIC", help="Ask of this topic alone; may be given several times.")
+@click.option("--random", "at_random", is_flag=True, help="Pick every question at random: what figures are made from.")
+@click.option("--limit", type=click.IntRange(1, 1000), help=f"How many questions ({ASKED}; outside a terminal 1).")
+@click.option("--recent", type=click.IntRange(1, 100_000), help="How many of the newest items are looked at (2,000).")
+@click.option("--who", metavar="NAME", help="Whose labels they are (the name of the user).")
+@click.option("--note", default="", metavar="TEXT", help="With KEY TAG yes|no: why.")
+@click.option("--export", "target", metavar="FILE", help="Write all labels as CSV; - is stdout.")
+@click.option("--import", "origin", metavar="FILE", help="Take labels from such a CSV; - is stdin. Twice adds nothing.")
+@click.pass_obj
+def label(
+    options: Options,
+    key: str | None,
+    tag: str | None,
+    answer: str | None,
+    topics: tuple[str, ...],
+    at_random: bool,
+    limit: int | None,
+    recent: int | None,
+    who: str | None,
+    note: str,
+    target: str | None,
+    origin: str | None,
+) -> None:
+    """Judge the items most worth a yes or no, one key each.
+
+    \b
+    Example: tracker label
+             tracker label arxiv:2606.01234 agent-memory yes
+             tracker label --export labels.csv
+    """  # fmt: skip
+    from tracker.label import who_is
+
+    ways = [bool(key), bool(target), bool(origin)]
+    if sum(ways) > 1 or (key and not answer):
+        raise click.UsageError("say one thing: tracker label, tracker label KEY TAG yes|no|undo, --export FILE, or --import FILE")
+    person = " ".join((who or who_is()).split())[:80]
+    if target:
+        _export(options, target)
+    elif origin:
+        _import(options, origin, person)
+    elif key and tag and answer:
+        _label_one(options, key, tag, answer, person, note)
+    else:
+        _sitting(options, topics, at_random, limit, recent, person)
+
+
+def _opened(options: Options, *, make: bool = False) -> sqlite3.Connection:
+    """The database for writing beside a run, which waits for a batch at most; only ``make`` brings a new one into being, under the lock."""
+    from pathlib import Path
+
+    from tracker import store
+
+    if make and not Path(options.db).exists():
+        from tracker.run import Tracker
+
+        with Tracker(options.config, options.db, now=options.moment) as tracker:
+            _ = tracker.db
+    store.open(options.db).close()  # says what is wrong with it; an older schema is brought up to date by a run, not beside one
+    return store.open(options.db, write=True)
+
+
+def _label_one(options: Options, key: str, tag: str, answer: str, who: str, note: str) -> None:
+    from tracker.label import add, take_back
+
+    db, config = _opened(options), options.load()
+    if answer == "undo":
+        done = take_back(db, config, key, tag, who=who, now=options.moment)
+    else:
+        done = add(db, config, key, tag, int(answer == "yes"), who=who, now=options.moment, note=note)
+    known = done.title or f"{done.key}, which is not known yet: the label is kept and counts when the item arrives"
+    facts = {"key": done.key, "tag": done.tag, "answer": answer, "who": who, "known": bool(done.title)}
+    options.say([f"{answer} for {done.tag.removeprefix('topic:')}: {known}"], facts)
+
+
+def _sitting(options: Options, topics: Sequence[str], at_random: bool, limit: int | None, recent: int | None, who: str) -> None:
+    """Ask in a terminal, one key an answer; elsewhere print the next question and how to answer it."""
+    from tracker.label import RECENT, lines, queue, tag_of
+    from tracker.tag import load
+
+    config = options.load()
+    db = _opened(options)
+    taggers = load(config, db=db)
+    named = [tag_of(topic, config.topics).removeprefix("topic:") for topic in topics]
+    if taggers.without_model:
+        click.echo(f"The model is not used: {taggers.without_model}. What rules and words suggest is asked instead.", err=True)
+    asks = sys.stdin.isatty() and sys.stdout.isatty() and not options.json
+    questions = queue(
+        db, config, taggers.model, who=who, now=options.moment, topics=named, limit=limit or (ASKED if asks else 1),
+        at_random=at_random, recent=recent or RECENT,
+    )  # fmt: skip
+    if asks and questions:
+        _ask(options, db, config, questions, who)
+        return
+    told = [line for question in questions for line in (*lines(question, config), f"  Answer: {_answer_by_hand(question)}")]
+    facts = [
+        {"key": q.item.key, "tag": f"topic:{q.topic.id}", "title": q.item.title, "url": q.item.url, "picked": q.picked, "why": q.why,
+         "words": q.words, "answer": _answer_by_hand(q)}
+        for q in questions
+    ]  # fmt: skip
+    options.say(told or ["Nothing is left to ask about the newest items; --recent looks further back."], facts)
+
+
+def _answer_by_hand(question: Question) -> str:
+    import shlex
+
+    return f"tracker label {shlex.quote(question.item.key)} {question.topic.id} yes|no"
+
+
+def _ask(options: Options, db: sqlite3.Connection, config: Config, questions: Sequence[Question], who: str) -> None:
+    """Put question after question; every answer is stored as it is given."""
+    from tracker.label import add, lines, undo
+    from tracker.store import labels
+
+    given: list[int | None] = []  # the label of each question that was passed, None where it was skipped
+    while len(given) < len(questions):
+        question = questions[len(given)]
+        click.echo(f"\n{len(given) + 1}/{len(questions)}  " + "\n".join(lines(question, config)))
+        key = _key("  Is it on this topic?  y yes  n no  s skip  u undo  q quit  ")
+        if key == "q":
+            break
+        if key in "yn":
+            done = add(
+                db, config, question.item.key, question.topic.id, int(key == "y"), who=who, now=options.moment, picked=question.picked
+            )
+            given.append(done.id)
+        elif key == "s":
+            given.append(None)
+        elif given:
+            last = given.pop()
+            taken = last is not None and undo(db, last, now=options.moment)
+            click.echo("  The answer before is taken back." if taken else "  Back to the one that was skipped.")
+        else:
+            click.echo("  There is no answer in this sitting to take back.")
+    now, mine = sum(yes + no for yes, no in labels.counts(db).values()), sum(one is not None for one in given)
+    click.echo(f"\n{mine} answered, {now} label{'' if now == 1 else 's'} in all; `tracker train` learns from them.")
+
+
+def _key(prompt: str) -> str:
+    """The next key that means something; end of input and Ctrl-C quit."""
+    click.echo(prompt, nl=False)
+    while True:
+        try:
+            key = click.getchar().lower()
+        except (EOFError, KeyboardInterrupt):
+            key = "q"
+        if key in ("y", "n", "s", "u", "q"):
+            click.echo(key)
+            return key
+        click.echo("\n  y, n, s, u or q: ", nl=False)
+
+
+def _export(options: Options, target: str) -> None:
+    from pathlib import Path
+
+    from tracker import store
+    from tracker.label_file import written
+
+    text = written(store.open(options.db))
+    if target == "-":
+        click.echo(text, nl=False)
+        return
+    try:
+        Path(target).write_text(text, encoding="utf-8", newline="")
+    except OSError as error:
+        raise TrackerError(f"{target} cannot be written: {error.strerror}") from None
+    rows = text.count("\n") - 1
+    options.say([f"Wrote {target}: {rows} row{'' if rows == 1 else 's'}."], {"written": target, "rows": rows})
+
+
+def _import(options: Options, origin: str, who: str) -> None:
+    from pathlib import Path
+
+    from tracker import clock, store
+    from tracker.label_file import read
+    from tracker.store import labels, sources
+
+    name = "stdin" if origin == "-" else origin
+    try:
+        data = sys.stdin.buffer.read() if origin == "-" else Path(origin).read_bytes()
+        text = data.decode("utf-8-sig")
+    except OSError as error:
+        raise TrackerError(f"{name} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise TrackerError(f"{name} cannot be read: it is not UTF-8; save it as CSV UTF-8") from None
+    rows, wrong = read(text, name, who=who, now=options.moment)
+    config, db = options.load(), _opened(options, make=True)
+    now = clock.iso(options.moment)
+    with store.transaction(db):
+        sources.sync_registry(db, config.topics, config.labs, now)
+        added, known, amiss = labels.take(db, rows, now)
+    wrong |= amiss
+    strange = sorted({row.tag.removeprefix("topic:") for _, row in rows} - {topic.id for topic in config.topics})
+    lines = [f"{added} added, {known} known before, {len(wrong)} not understood."]
+    if strange:
+        lines.append(f"Kept, but of topics that feeds.toml does not have: {', '.join(strange)}.")
+    options.say(
+        lines, {"added": added, "known": known, "wrong": {str(line): why for line, why in sorted(wrong.items())}, "unknown": strange}
+    )
+    for line, why in sorted(wrong.items()):
+        click.echo(f"{name}:{line}: {why}", err=True)
+    if wrong:
+        raise TrackerError(f"{len(wrong)} of {len(rows) + len(wrong) - len(amiss)} rows were left out; mend them and import the file again")
+
+
+# -- evaluate ---------------------------------------------------------------------------------------
+
+SUBJECTS = ("topics",)  # what can be evaluated; labs, about, signals, stories and watches are still to come
+
+
+@click.command(cls=Group.command_class)
+@click.argument("subject", default="topics", metavar="[topics]")
+@click.option("--labels", "files", multiple=True, required=True, metavar="FILE", help="CSV: id, labels; or topics, title, summary.")
+@click.option("--texts", metavar="DIR", help="Folder of papers-*.jsonl.gz with the texts of papers.")
+@click.option("--model", "name", metavar="DIR|ID", help="A folder with a model, or a model trained here (the one in use).")
+@click.option("--cross-validate", is_flag=True, help="Refit, and judge each fold of months by the others; some minutes.")
+@click.option("--also", multiple=True, metavar="FILE", help="With --cross-validate: learned from, never judged on.")
+@click.option("--rows", metavar="FILE", help="Write a CSV with labels, tags and scores of each text.")
+@click.option("--against", metavar="FILE", help="Compare with an earlier run, by the file its --rows wrote.")
+@click.pass_obj
+def evaluate(
+    options: Options,
+    subject: str,
+    files: tuple[str, ...],
+    texts: str | None,
+    name: str | None,
+    cross_validate: bool,
+    also: tuple[str, ...],
+    rows: str | None,
+    against: str | None,
+) -> None:
+    """Measure tags against labelled texts; prints JSON.
+
+    \b
+    Example: tracker evaluate --labels labels.csv --texts corpus/
+             tracker evaluate --labels labels.csv --texts corpus/ --cross-validate --rows now.csv --against before.csv
+    """  # fmt: skip
+    import json
+    from pathlib import Path
+
+    if subject not in SUBJECTS:
+        raise click.UsageError(f'"{subject}" cannot be evaluated; what can: {", ".join(SUBJECTS)}')
+    if also and not cross_validate:
+        raise click.UsageError("--also is what to learn from, so it goes with --cross-validate")
+    if name and cross_validate:
+        raise click.UsageError("--cross-validate makes models of its own, so it does not go with --model")
+    from tracker import evaluate as stage
+    from tracker.config import DEFAULTS
+
+    folder = Path(texts) if texts else None
+    labels = stage.labels_of([Path(file) for file in files], folder)
+    earlier = stage.read_rows(Path(against)) if against else None  # a mistake in it is told before minutes of work
+    topics = _configured(options).topics
+    if cross_validate:
+        if options.verbosity >= 0:
+            click.echo("Refitting, fold by fold, then once for the time split: some minutes.", err=True)
+        more = stage.labels_of([Path(file) for file in also], folder) if also else stage.Labels((), ())
+        found, judged = stage.refitted(labels, topics, more)
+    else:
+        model, whose = _chosen_model(options, name)
+        judged = stage.judge(model, topics, labels.examples)
+        known = stage.known_rows(labels.examples, [DEFAULTS / "model", *([Path(name)] if name else [])])
+        found = {"model": model.name, "from": whose, "learned_from": known, "labels": list(labels.files), **stage.report(judged)}
+    if earlier is not None:
+        found["against"] = {"file": Path(str(against)).name, "kinds": stage.compared(judged, earlier)}
+    if rows:
+        _write(rows, stage.rows_csv(judged))
+    click.echo(json.dumps({"evaluated": subject, **found}, ensure_ascii=False, indent=1))
+    if options.verbosity >= 0:
+        for line in stage.lines(found):
+            click.echo(line, err=True)
+
+
+def _configured(options: Options) -> Config:
+    """The configuration; the shipped one where there is none and none was named, so that a model can be checked anywhere."""
+    from pathlib import Path
+
+    from tracker.config import load, shipped_file
+
+    absent = options.config == Options.config and not Path(options.config).exists()
+    return load(shipped_file()) if absent else options.load()
+
+
+def _chosen_model(options: Options, name: str | None) -> tuple[LinearModel, str]:
+    """The model that was asked for, else the one in use; and where it comes from: champion, shipped, or what the user wrote."""
+    from pathlib import Path
+
+    from tracker import store
+    from tracker.config import DEFAULTS
+    from tracker.errors import ModelError
+    from tracker.store import models
+    from tracker.taggers.stored_model import load
+
+    if name and (Path(name).is_dir() or "/" in name):
+        return load(Path(name)), name
+    if not Path(options.db).exists() and not name:
+        return load(DEFAULTS / "model"), "shipped"
+    db = store.open(options.db)
+    stored = models.named(db, name) if name else models.champion(db)
+    if stored:
+        return load(Path(options.db).parent / "models" / stored.artifact, sha256=stored.sha256), name or "champion"
+    if name:
+        known = ", ".join(one.id for one in models.listed(db)) or "none was trained here"
+        raise ModelError(f'"{name}" is neither a folder with a model nor a model of {options.db} (known: {known})')
+    return load(DEFAULTS / "model"), "shipped"
+
+
+def _write(target: str, text: str) -> None:
+    from pathlib import Path
+
+    try:
+        Path(target).write_text(text, encoding="utf-8", newline="")
+    except OSError as error:
+        raise TrackerError(f"{target} cannot be written: {error.strerror}") from None
+
+
+# -- train --------------------------------------------------------------------------------------------
+
+
+@click.command(cls=Group.command_class)
+@click.option("--list", "listing", is_flag=True, help="Show the models that were trained here.")
+@click.option("--champion", metavar="ID|shipped", help="Make that model the one in use: the way back.")
+@click.pass_obj
+def train(options: Options, listing: bool, champion: str | None) -> None:
+    """Learn from your labels; keep what passes the gate.
+
+    \b
+    Example: tracker train
+             tracker train --champion shipped
+    """  # fmt: skip
+    from dataclasses import asdict
+    from pathlib import Path
+
+    from tracker import store, teach
+    from tracker.run import Tracker
+    from tracker.store import models
+
+    if listing and champion:
+        raise click.UsageError("say one thing: --list or --champion ID")
+    if listing:
+        rows = models.listed(store.open(options.db))
+        options.say(teach.listed_lines(rows), [asdict(row) for row in rows])
+        return
+    if not Path(options.db).exists():
+        raise TrackerError(f"there is no database {options.db} yet; `tracker run` makes it, `tracker label` gives labels to learn from")
+    with Tracker(options.config, options.db, now=options.moment) as tracker:
+        if champion:
+            result = teach.choose(tracker.db, champion, now=options.moment)
+        else:
+            result = teach.train(tracker.db, tracker.config, now=options.moment)
+    options.say(teach.lines(result), result.as_dict())
+
+
+COMMANDS: tuple[click.Command, ...] = (label, evaluate, train)

@@ -1,0 +1,205 @@
+"""Labels: what people say of items. Append-only, and kept by the key of the item, so that they outlive the database.
+
+in   a key, a tag (``topic:<id>``), yes or no, and who says so
+out  a row in ``labels``; the item's tags at once, in the same transaction (``tags.heed``)
+refuses to know models and files.
+Surprising: to undo is one more row. It names the label that it takes back; what the same person said before stands again then.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from tracker.store import tags
+from tracker.urls import link_key, own_key
+
+__all__ = ["PICKED", "UNDO", "Label", "Row", "add", "counts", "current", "find", "history", "said", "stories", "take", "withdraw"]
+
+PICKED = ("uncertain", "random", "browse")
+UNDO = "undo"  # the value, in a file, of a row that takes a label back
+
+# A label that stands: neither an undo itself nor taken back.
+_STANDS = "withdraws IS NULL AND NOT EXISTS (SELECT 1 FROM labels AS later WHERE later.withdraws = labels.id)"
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What a person says of an item now. ``key`` is the item's own, whichever of its keys the label was given by."""
+
+    key: str
+    tag: str
+    value: int
+    who: str
+    at: str
+    picked: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of ``labels`` as a file holds it: ``value`` is "1", "0" or "undo". ``title`` is for people alone."""
+
+    key: str
+    tag: str
+    value: str
+    who: str
+    at: str
+    picked: str
+    note: str
+    title: str = ""
+
+
+def add(db: sqlite3.Connection, item_key: str, tag: str, value: int, *, who: str, picked: str, note: str = "", now: str) -> int:
+    """Store a label and let the item's tags say it; return the label's id. Call it inside a transaction.
+
+    Said again by the same person, the same adds no row. An item that is not known yet hears of its labels when it arrives.
+    """
+    item, key = _item(db, item_key)
+    same = _standing(db, item_key, item, tag, who, until=None)
+    if same and same["value"] == value and note in ("", same["note"]):
+        return int(same["id"])
+    row = db.execute(
+        "INSERT INTO labels(item_key, tag, value, who, at, picked, note) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (key or item_key, tag, int(value), who, now, picked, note),
+    ).lastrowid
+    if item:
+        tags.heed(db, item, now)
+    return int(row or 0)
+
+
+def said(db: sqlite3.Connection, item_key: str, tag: str, who: str) -> int | None:
+    """Return the id of what a person says of an item now, by any of its keys; None if nothing."""
+    row = _standing(db, item_key, _item(db, item_key)[0], tag, who, until=None)
+    return int(row["id"]) if row else None
+
+
+def withdraw(db: sqlite3.Connection, label: int, *, now: str) -> bool:
+    """Take a label back; return whether it stood until then. Call it inside a transaction."""
+    taken = db.execute(
+        f"""INSERT INTO labels(item_key, tag, value, who, at, picked, note, withdraws)
+        SELECT item_key, tag, value, who, ?, picked, '', id FROM labels WHERE id = ? AND {_STANDS}""",  # noqa: S608 - a constant
+        (now, label),
+    )
+    if not taken.rowcount:
+        return False
+    row = db.execute("SELECT item FROM labels JOIN item_keys ON item_keys.key = item_key WHERE labels.id = ?", (label,)).fetchone()
+    if row:
+        tags.heed(db, row[0], now)
+    return True
+
+
+def current(db: sqlite3.Connection) -> list[Label]:
+    """Return the labels that stand: the newest of each person on each item and tag, oldest first."""
+    return [Label(*row) for row in db.execute("SELECT key, tag, value, who, at, picked, note FROM labelled ORDER BY at, id")]
+
+
+def counts(db: sqlite3.Connection) -> dict[str, tuple[int, int]]:
+    """Return {tag: (yes, no)} of the labels that stand."""
+    rows = db.execute("SELECT tag, sum(value), sum(1 - value) FROM labelled GROUP BY tag ORDER BY tag")
+    return {row[0]: (row[1], row[2]) for row in rows}
+
+
+def stories(db: sqlite3.Connection, items: Iterable[int]) -> dict[int, int]:
+    """Return {item: story} of items that have one."""
+    rows = db.execute(
+        "SELECT item, story FROM json_each(?) AS listed CROSS JOIN story_items ON story_items.item = listed.value",
+        (json.dumps(list(items)),),
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def find(db: sqlite3.Connection, text: str) -> tuple[str, int | None, str]:
+    """Return (key, id, title) of the item that a person names by its key, its address or its id; ("", None, "") if it is no name at all.
+
+    Of an item that is not known, the key alone.
+    """
+    if text.isascii() and text.isdecimal():
+        row = db.execute("SELECT key, id, title FROM items WHERE id = ?", (int(text[:18]),)).fetchone()
+        return (row["key"], row["id"], row["title"]) if row else ("", None, "")
+    kind, _, rest = text.partition(":")
+    named = link_key(text) if kind in ("http", "https") else link_key(rest) if kind == "url" else own_key(text)
+    if not named and kind in ("doi", "guid", "hash") and rest:
+        named = text
+    for key in filter(None, dict.fromkeys((text, named))):
+        row = db.execute("SELECT items.key, id, title FROM item_keys JOIN items ON id = item WHERE item_keys.key = ?", (key,)).fetchone()
+        if row:
+            return row["key"], row["id"], row["title"]
+    return named or "", None, ""
+
+
+# -- to and from files ------------------------------------------------------------------------------
+
+
+def history(db: sqlite3.Connection) -> Iterator[Row]:
+    """Yield every row, oldest first, those taken back and the taking back included: what ``take`` makes the same table of."""
+    rows = db.execute(
+        """SELECT item_key, tag, iif(withdraws IS NULL, value, 'undo'), who, at, picked, note, coalesce(title, '')
+        FROM labels LEFT JOIN item_keys ON item_keys.key = item_key LEFT JOIN items ON items.id = item_keys.item ORDER BY labels.id"""
+    )
+    return (Row(row[0], row[1], str(row[2]), *row[3:]) for row in rows)
+
+
+def take(db: sqlite3.Connection, rows: Iterable[tuple[int, Row]], now: str) -> tuple[int, int, dict[int, str]]:
+    """Add the rows of a file that are not here yet, each with its line; call it inside a transaction.
+
+    A row without a time counts as known where its person says the same now.
+
+    Returns:
+        how many were added, how many were known, and by its line what is wrong with a row that was left out.
+    """
+    here: dict[tuple[str, ...], int] = {}
+    for held in history(db):
+        here[_identity(held)] = here.get(_identity(held), 0) + 1
+    added = known = 0
+    wrong: dict[int, str] = {}
+    touched = set[int]()
+    for line, row in rows:
+        if row.at and here.get(_identity(row)):  # as often as it is here, not only whether: yes, undo, yes within a second are three rows
+            here[_identity(row)] -= 1
+            known += 1
+            continue
+        item, _ = _item(db, row.key)
+        said = _standing(db, row.key, item, row.tag, row.who, until=row.at or None)
+        if row.value == UNDO and not said:
+            wrong[line] = f"there is no label by {row.who} of this item and tag to take back"
+        elif not row.at and said and str(said["value"]) == row.value:
+            known += 1
+        else:
+            _insert(db, row, said, row.at or now)
+            touched |= {item} if item else set()
+            added += 1
+    for item in sorted(touched):
+        tags.heed(db, item, now)
+    return added, known, wrong
+
+
+def _identity(row: Row) -> tuple[str, ...]:
+    return row.key, row.tag, row.value, row.who, row.at
+
+
+def _insert(db: sqlite3.Connection, row: Row, said: sqlite3.Row | None, at: str) -> None:
+    taken = said if row.value == UNDO else None
+    value, withdraws = (taken["value"], taken["id"]) if taken else (int(row.value), None)
+    db.execute(
+        "INSERT INTO labels(item_key, tag, value, who, at, picked, note, withdraws) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (row.key, row.tag, value, row.who, at, row.picked, row.note, withdraws),
+    )
+
+
+def _item(db: sqlite3.Connection, key: str) -> tuple[int | None, str]:
+    """The id and the own key of the item with that key; (None, "") if there is none."""
+    row = db.execute("SELECT items.id, items.key FROM item_keys JOIN items ON items.id = item WHERE item_keys.key = ?", (key,)).fetchone()
+    return (row[0], row[1]) if row else (None, "")
+
+
+def _standing(db: sqlite3.Connection, key: str, item: int | None, tag: str, who: str, *, until: str | None) -> sqlite3.Row | None:
+    """What a person says of an item, by any of its keys, now or as it stood at a time."""
+    found: sqlite3.Row | None = db.execute(
+        f"""SELECT id, value, note FROM labels WHERE item_key IN (SELECT ? UNION SELECT key FROM item_keys WHERE item = ?)
+          AND tag = ? AND who = ? AND (? IS NULL OR at <= ?) AND {_STANDS} ORDER BY at DESC, id DESC LIMIT 1""",  # noqa: S608
+        (key, item, tag, who, until, until),
+    ).fetchone()
+    return found
