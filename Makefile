@@ -44,9 +44,9 @@ bench: $(BIN)/.ready-dev ## what it costs: the benchmarks, one after the other (
 docs: $(BIN)/.ready-dev ## renew the pages that come from the code
 	@$(BIN)/python docs/build.py && $(BIN)/python docs/model.py && $(BIN)/python docs/faults.py
 
-model: $(BIN)/.ready ## train the shipped model: make model LABELS=train.csv TEXTS=corpus/ [NEWS=news.csv]
-	@test -n "$(LABELS)" -a -n "$(TEXTS)" || { echo "make model needs LABELS=FILE and TEXTS=FOLDER (see docs/model.md)"; exit 2; }
-	@$(BIN)/python -m tracker.train --labels "$(LABELS)" --texts "$(TEXTS)" $(if $(NEWS),--news "$(NEWS)") --out tracker/defaults/model
+model: $(BIN)/.ready ## train the shipped model: make model LABELS="train.csv news.csv" TEXTS=corpus/ (see docs/model.md)
+	@test -n "$(LABELS)" -a -n "$(TEXTS)" || { echo 'make model needs LABELS="FILE …" and TEXTS=FOLDER (see docs/model.md)'; exit 2; }
+	@$(BIN)/python -m tracker.train $(foreach file,$(LABELS),--labels "$(file)") --also tracker/defaults/labels.csv --texts "$(TEXTS)" --out tracker/defaults/model
 
 COMPILE := $(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-header --no-annotate \
   --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options

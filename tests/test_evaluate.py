@@ -90,6 +90,10 @@ def told(result: Result) -> dict[str, Any]:
     return found
 
 
+def run_lines(found: dict[str, Any]) -> str:
+    return "\n".join(evaluate.lines(found))
+
+
 # -- figures --------------------------------------------------------------------------------------
 
 
@@ -237,7 +241,9 @@ def test_a_run_is_compared_with_an_earlier_one_row_by_row(run: Callable[..., Res
         out = csv.DictWriter(file, rows[0])
         out.writeheader()
         out.writerows(row | {MEMORY: f"{dice.random():.6f}"} for row in rows[:80])
-    found = told(run(*names, "--model", model_dir, "--against", "worse.csv"))["against"]["kinds"]
+    result = run(*names, "--model", model_dir, "--against", "worse.csv")
+    assert "Against worse.csv, papers, agent-memory: " in result.stderr
+    found = told(result)["against"]["kinds"]
     assert found["paper"][MEMORY]["rows"] + found["news"][MEMORY]["rows"] == 80
     assert found["paper"][MEMORY]["interval"][0] > 0
     assert found["paper"][CORE]["difference"] == 0
@@ -251,6 +257,8 @@ def test_cross_validation_judges_months_that_were_not_seen(run: Callable[..., Re
     assert found["model"] == "refitted by months"
     assert len((tmp_path / "rows.csv").read_text().splitlines()) == 151
     assert found["kinds"]["paper"][MEMORY]["average_precision"] > 0.8
+    papers = sum(e.kind == "paper" and e.month >= "2025-10" for e in made)
+    assert f"Time split, {papers} papers from 2025-10 on" in run_lines(found)
     later = found["time_split"]
     assert later["judged_from"] == "2025-10"
     assert sum(later["rows"].values()) == sum(e.month >= "2025-10" for e in made)

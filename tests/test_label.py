@@ -620,7 +620,7 @@ class Terminal:
         os.close(self.ours)
 
 
-def test_in_a_terminal_one_key_an_answer(terminal: Terminal, cooked: sqlite3.Connection) -> None:
+def test_in_a_terminal_one_key_an_answer(cooked: sqlite3.Connection, terminal: Terminal) -> None:
     def now() -> list[tuple[str, int, str]]:
         return [(one.key, one.value, one.picked) for one in labels.current(cooked)]
 
@@ -651,7 +651,7 @@ def test_in_a_terminal_one_key_an_answer(terminal: Terminal, cooked: sqlite3.Con
 
 
 @pytest.mark.parametrize("way_out", ["q", "\x03", "\x04"], ids=["q", "Ctrl-C", "end of input"])
-def test_a_sitting_ends_when_the_person_wants(terminal: Terminal, cooked: sqlite3.Connection, way_out: str) -> None:
+def test_a_sitting_ends_when_the_person_wants(cooked: sqlite3.Connection, terminal: Terminal, way_out: str) -> None:
     terminal.until("q quit")
     terminal.press(way_out)
     assert "0 answered, 0 labels in all" in terminal.until("learns from them.")

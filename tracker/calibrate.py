@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 __all__ = ["LEAST", "NEVER", "PROMISE", "Calibration", "average_precision", "calibrate", "figures", "interval"]
 
 PROMISE = 0.9  # precision of the confident tier
+AIM = 0.92  # what its threshold is chosen for: on months that it was not chosen on, precision was two points lower
 LEAST = 10  # items above a threshold before its precision counts as known
 NEVER = 1.01  # a confident threshold that no score reaches: none was found that keeps the promise
 
@@ -90,11 +91,11 @@ def _best_f1(p: Scores, truth: Truth) -> float:
 
 
 def _promising(p: Scores, truth: Truth) -> float:
-    """Return the lowest score above which at least ``PROMISE`` of at least ``LEAST`` items are right, or ``NEVER``."""
+    """Return the lowest score above which at least ``AIM`` of at least ``LEAST`` items are right, or ``NEVER``."""
     ordered, hits = _sorted_hits(p, truth)
     counts = np.arange(1, len(p) + 1)
     # One more than was seen may be wrong: without this grain of salt the promise broke on unseen months for 7 of 11 topics.
-    kept = np.flatnonzero((hits >= PROMISE * (counts + 1)) & (counts >= LEAST))
+    kept = np.flatnonzero((hits >= AIM * (counts + 1)) & (counts >= LEAST))
     return float(ordered[kept[-1]]) if len(kept) else NEVER
 
 

@@ -439,8 +439,8 @@ def _failing(title: str, last_ok: str | None, error: str, now: datetime) -> str:
 
 
 def _foot(matter: Matter) -> Iterable[str]:
-    if matter.health.model_problem:
-        yield one_line(f"The topic model is not in use: {matter.health.model_problem}; rules tag alone.", 300)
+    if problem := matter.health.model_problem:
+        yield one_line(f"The topic model is not in use: {problem}{'; rules tag alone' if matter.health.waiting.get('tag') else ''}.", 300)
     elif matter.health.model:
         yield f"Topics by {'rules alone' if matter.health.model == 'rules' else f'model {one_line(matter.health.model, 80)}'}."
 

@@ -22,7 +22,7 @@ from tracker.pollers import OURS, kinds, poller
 from tracker.tomlfile import Table, TomlFile, nearest, span_s
 from tracker.types import ORIGINS, RUNGS, DigestPlan, Lab, Source, Topic, Watch
 
-__all__ = ["DEFAULTS", "Config", "keys", "load", "shipped_feeds", "span_s"]
+__all__ = ["DEFAULTS", "Config", "keys", "load", "shipped_feeds", "shipped_file", "span_s"]
 
 DEFAULTS = Path(__file__).parent / "defaults"
 ROLES = ("primary", "mirror")
@@ -101,10 +101,15 @@ def load(path: str | Path) -> Config:
     return Config(str(path), contact, address, sources, topics, labs, watches, digests, per_day)
 
 
-def shipped_feeds() -> str:
-    """Return the text of the feeds.toml that comes with this release: what ``tracker init`` writes."""
+def shipped_file() -> Path:
+    """Return where the feeds.toml lies that comes with this release."""
     packaged = DEFAULTS / "feeds.toml"  # in a wheel
-    return (packaged if packaged.exists() else DEFAULTS.parent.parent / "feeds.toml").read_text(encoding="utf-8")
+    return packaged if packaged.exists() else DEFAULTS.parent.parent / "feeds.toml"
+
+
+def shipped_feeds() -> str:
+    """Return its text: what ``tracker init`` writes."""
+    return shipped_file().read_text(encoding="utf-8")
 
 
 def keys() -> set[str]:

@@ -76,7 +76,9 @@ def summary(result: Any, totals: Mapping[str, Any], db: str, seconds: float, *, 
     yield from _failures([*failed, *result.incomplete])
     yield from (polled(poll) for poll in result.polls if _OUTCOMES.get(poll.outcome, ("", ""))[0] == "!")
     yield from sent(result.sent)
-    if result.model_problem:
+    if result.model_problem and not result.waiting:
+        yield f"Models: {one_line(result.model_problem, 400)}."
+    elif result.model_problem:
         yield f"The model is not used: {one_line(result.model_problem, 300)}. Rules tagged alone; {result.waiting} items wait for it."
     if not totals["items"]:
         return
@@ -86,11 +88,13 @@ def summary(result: Any, totals: Mapping[str, Any], db: str, seconds: float, *, 
     yield f"Browse them: tracker serve{'' if db == 'data/tracker.db' else f' --db {quote(db)}'}{'   (or `make serve`)' if make else ''}"
 
 
-def tagged(facts: Mapping[str, int]) -> Iterator[str]:
+def tagged(facts: Mapping[str, Any]) -> Iterator[str]:
     """Yield how many items were tagged, and how many wait for a model."""
     yield f"{facts['items']} items tagged, {facts['on_topic']} on topic." if facts["items"] else "Nothing waits for tagging."
     if facts["waiting"]:
         yield f"The model could not be loaded: rules tagged alone, {facts['waiting']} items wait for it; `tracker doctor` says why."
+    elif facts.get("problem"):
+        yield f"Models: {one_line(str(facts['problem']), 400)}."
 
 
 def grouped(facts: Mapping[str, int]) -> Iterator[str]:

@@ -140,8 +140,9 @@ class _Given:
 
     @classmethod
     def of(cls, examples: Sequence[Example]) -> _Given:
-        by_text = {(example.kind, example.title, example.body): example for example in sorted(examples)}
-        rows = tuple(sorted(by_text.values()))
+        # Topics last and sorted: sets are compared by inclusion, which is no order, and the bytes of the model hang on the order.
+        ordered = sorted(examples, key=lambda e: (e.kind, e.key, e.title, e.body, e.day, not e.judged, sorted(e.topics)))
+        rows = tuple({(e.kind, e.title, e.body): e for e in reversed(ordered)}.values())[::-1]
         topics = tuple(sorted({topic for example in rows for topic in example.topics}))
         truth = np.array([[topic in example.topics for topic in topics] for example in rows], bool).reshape(len(rows), len(topics))
         return cls(

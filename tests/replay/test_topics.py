@@ -75,10 +75,8 @@ def test_the_words_shown_decide(examples: list[Example], tagger: TopicTagger) ->
         after = [score(tags, topic) for tags, (_, topic) in zip(tagger.tag([less for less, _ in found]), found, strict=True)]
         falls.append(np.array([old - new for (old, _), new in zip(before, after, strict=True)]))
     by_shown, by_others = falls
-    print("XX", (by_shown > 0).mean(), by_shown.mean(), by_others.mean(), len(before))
     assert (by_shown > 0).mean() >= 0.9, "removing the words shown flips or lowers the tag"
     gone = np.array([old - fall == 0 for (old, _), fall in zip(before, by_shown, strict=True)])
-    print("XX", gone.mean())
     assert gone.mean() >= 0.5, "most often it takes the tag away"
     assert by_shown.mean() > 3 * by_others.mean(), "as many other words matter far less"
 
@@ -119,7 +117,6 @@ def test_scores_are_those_of_scikit_learn_on_real_texts(examples: list[Example],
     decided = matrix @ model.weights.astype(np.float64) + model.bias
     for kind, head in model.heads.items():
         expected = 1 / (1 + np.exp(-(decided[:, head.columns] * head.slope + head.offset)))
-        print("XX", kind, np.abs(topic_scores(texts, [kind] * len(texts), model) - expected).max())
         assert np.abs(topic_scores(texts, [kind] * len(texts), model) - expected).max() < 1e-6
 
 

@@ -141,5 +141,11 @@ def _largest(owned: Owned, shares: NDArray[np.float64], n: int) -> list[tuple[st
     if not totals:
         named = ((_readable(owned.name(owner)), float(shares[owner])) for owner in np.argsort(-shares, kind="stable").tolist())
         totals = dict(islice(((term, share) for term, share in named if term), 1))
-    order = sorted(totals.items(), key=lambda pair: -pair[1])
-    return [(term, round(share, 4)) for term, share in order[:n]]
+    chosen: list[tuple[str, float]] = []
+    shown: list[frozenset[str]] = []
+    for term, share in sorted(totals.items(), key=lambda pair: -pair[1]):
+        parts = frozenset(term.replace("-", " ").split())
+        if len(chosen) < n and not any(parts <= others for others in shown):  # "evolving" says nothing beside "self-evolving"
+            chosen.append((term, round(share, 4)))
+            shown.append(parts)
+    return chosen
