@@ -594,15 +594,16 @@ class Terminal:
         command = [sys.executable, "-m", "tracker", "label", "--topic", "robot-cooking", "--who", "ann", "--now", iso(LATER)]
         self.process = subprocess.Popen(command, cwd=home, stdin=theirs, stdout=theirs, stderr=subprocess.DEVNULL, close_fds=True)
         os.close(theirs)
+        self.shown = b""
 
     def until(self, words: str) -> str:
-        """What is shown up to and with these words."""
-        seen = b""
-        while words not in seen.decode(errors="replace"):
+        """What is shown up to and with these words; what has come beyond them is kept for the next call."""
+        while words.encode() not in self.shown:
             ready, _, _ = select.select([self.ours], [], [], 30)
-            assert ready, f"waited for {words!r}, saw {seen!r}"
-            seen += os.read(self.ours, 4096)
-        return seen.decode()
+            assert ready, f"waited for {words!r}, saw {self.shown!r}"
+            self.shown += os.read(self.ours, 4096)
+        before, found, self.shown = self.shown.partition(words.encode())
+        return (before + found).decode()
 
     def press(self, key: str) -> None:
         """Press it once the program listens: what is typed before, a program that switches to single keys throws away."""

@@ -230,6 +230,19 @@ def test_the_gate(change: np.ndarray, promoted: bool, words: str) -> None:
     assert gate.judge([trial(change)], {"memory"}) == verdict
 
 
+def test_held_out_labels_that_are_wrong_do_not_outvote_those_of_the_release() -> None:
+    """Ten right labels came with the release; of a hundred of the user's own, all wrong, the challenger has learned its lesson."""
+    right = np.arange(20) < 10
+    truth = np.concatenate([right, np.arange(100) < 50])
+    champion = np.concatenate([right * 0.8, (np.arange(100) >= 50) * 0.8])
+    challenger = np.concatenate([~right * 0.8, (np.arange(100) < 50) * 0.8])
+    trial = gate.Trial("t", tuple(f"k{i}" for i in range(120)), truth, champion, challenger, champion > 0.5, challenger > 0.5, seed=20)
+    verdict = gate.judge([trial], {"t"})
+    assert not verdict.promoted
+    assert 'came with the release "t" would fall from 1.000' in verdict.reason
+    assert gate.judge([replace(trial, seed=0)], {"t"}).promoted
+
+
 def test_the_gate_wants_fifty_labels() -> None:
     verdict = gate.judge([trial(np.zeros(200)[:34], 34)], {"memory"})
     assert verdict == gate.Verdict(

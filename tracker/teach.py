@@ -231,7 +231,8 @@ def trials(
             truth = [overruled.get(key, value) for key, value in zip(holdout.keys, column, strict=True)] + truth
             keys = [*holdout.keys, *keys]
         (champion_scores, champion_tagged), (scores, tagged) = parts
-        found.append(Trial(topic, tuple(keys), np.array(truth, bool), champion_scores, scores, champion_tagged, tagged))
+        seeds = len(holdout.keys) if topic in holdout.topics else 0
+        found.append(Trial(topic, tuple(keys), np.array(truth, bool), champion_scores, scores, champion_tagged, tagged, seeds))
     return found
 
 

@@ -138,9 +138,8 @@ class FeatureSpace:
         at_row = np.searchsorted(row.ids, feature)
         times = np.bincount(at_row, minlength=len(row.ids))
         hyphened = tuple(token for token in distinct if "-" in token)
-        return Owned(
-            owner, feature, (row.values / np.maximum(times, 1))[at_row], len(distinct) + int(np.searchsorted(row.ids, self.spoken)), self, row.ids, distinct, hyphened
-        )
+        owners = len(distinct) + int(np.searchsorted(row.ids, self.spoken))
+        return Owned(owner, feature, (row.values / np.maximum(times, 1))[at_row], owners, self, row.ids, distinct, hyphened)
 
     # -- tokens: looked up once ----------------------------------------------------------------------
 

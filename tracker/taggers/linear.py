@@ -119,7 +119,8 @@ def explain_many(text: str, kind: str, topics: Sequence[str], model: LinearModel
     found = {}
     for topic in topics:
         column = columns[model.topics.index(topic)]
-        found[topic] = _largest(owned, np.bincount(owned.owner, owned.part * model.weights[owned.feature, column], owned.owners), n)
+        shares = np.bincount(owned.owner, owned.part * model.weights[owned.feature, column], owned.owners)
+        found[topic] = _largest(owned, shares.astype(np.float64), n)
     return found
 
 
