@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 from tracker import gate, learn, teach
 from tracker.config import Config, load, shipped_file
 from tracker.examples import Example, read_labels
+from tracker.holdout import Holdout, in_holdout, load_holdout
 from tracker.taggers.features import features_text
 from tracker.taggers.linear import LinearModel, topic_scores
 from tracker.taggers.topics import TopicTagger
-from tracker.train import Holdout, build, in_holdout, load_holdout
+from tracker.train import build
 from tracker.types import Item
 
 CORE = "agent-self-improvement"

@@ -19,11 +19,12 @@ import pytest
 from tracker.config import DEFAULTS
 from tracker.errors import ModelError
 from tracker.examples import Example, read_labels
+from tracker.holdout import in_holdout, load_holdout
 from tracker.taggers import features
 from tracker.taggers.features import FeatureSpace, features_text
 from tracker.taggers.linear import Head, LinearModel, decisions, explain, topic_scores
 from tracker.taggers.stored_model import load, save
-from tracker.train import build, fit, folds, in_holdout, load_holdout, main, table
+from tracker.train import build, fit, folds, main, table
 
 WORDS = {
     "memory": "memory recall store session remember notes forget episodic long-term retrieval".split(),

@@ -20,8 +20,9 @@ from tests.test_linear import FILLER, WORDS, examples
 from tracker import config as settings
 from tracker import doctor, gate, learn, store, tag, teach
 from tracker.errors import ModelError, TrackerError
+from tracker.holdout import in_holdout
 from tracker.store import items, labels, models, sources, transaction
-from tracker.train import build, in_holdout
+from tracker.train import build
 from tracker.types import Entry, Source, Topic
 
 NOW = datetime(2026, 6, 12, 6, tzinfo=UTC)

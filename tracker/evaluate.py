@@ -95,7 +95,7 @@ def labels_of(paths: Sequence[Path], texts: Path | None) -> Labels:
 
 def known_rows(examples: Sequence[Example], folders: Iterable[Path]) -> int:
     """Return how many examples a model has certainly learned from: those in the holdouts beside it, which hold one in five of its own."""
-    from tracker.train import load_holdout
+    from tracker.holdout import load_holdout
 
     learned: set[str] = set()
     for folder in folders:

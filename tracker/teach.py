@@ -74,8 +74,8 @@ def train(db: sqlite3.Connection, config: Config, *, now: datetime, shipped_dir:
         TrackerError: there are no labels to learn from, or no shipped model to begin with.
     """
     from tracker import gate
+    from tracker.holdout import load_holdout
     from tracker.taggers.stored_model import load
-    from tracker.train import load_holdout
 
     shipped = load(shipped_dir)
     given = material(db, config, str(shipped.about["sha256"]))
@@ -106,8 +106,8 @@ def train(db: sqlite3.Connection, config: Config, *, now: datetime, shipped_dir:
 
 def material(db: sqlite3.Connection, config: Config, shipped: str) -> Material:
     """Return the labels that stand, by the texts of their items; of several people on one item and topic the last counts."""
+    from tracker.holdout import in_holdout
     from tracker.learn import Lesson
-    from tracker.train import in_holdout
 
     topics = {f"topic:{topic.id}": topic for topic in config.topics}
     said = {(label.key, label.tag): label for label in labels.current(db) if label.tag in topics}

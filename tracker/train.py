@@ -7,7 +7,7 @@ One model for papers and news: TF-IDF of words and of pieces of words, groups of
 are whole months, so that a paper and the posts of its week never stand on both sides.
 Surprising: figures at thresholds come from thresholds chosen on the *other* folds; thresholds and figures look at judged examples alone.
 
-    python -m tracker.train --labels labels.csv --news news.csv --also ours.csv --texts corpus/ --out tracker/defaults/model
+    python -m tracker.train --labels labels.csv --labels news.csv --also ours.csv --texts corpus/ --out tracker/defaults/model
 """
 
 from __future__ import annotations
@@ -31,12 +31,13 @@ from numpy.typing import NDArray
 from tracker.calibrate import Calibration, Scores, Truth, calibrate, figures
 from tracker.errors import ModelError, TrackerError
 from tracker.examples import Example, read_labels
+from tracker.holdout import Holdout, arrays_of, in_holdout
 from tracker.patterns import compile_pattern
 from tracker.taggers.features import FeatureSpace, Rows, features_text
 from tracker.taggers.linear import KINDS, Head, LinearModel
-from tracker.taggers.stored_model import load, npz, read_npz, replace_file, save
+from tracker.taggers.stored_model import load, npz, replace_file, save
 
-__all__ = ["Fitted", "Holdout", "build", "fit", "fold_models", "folds", "in_holdout", "load_holdout", "main", "table"]
+__all__ = ["Fitted", "build", "fit", "fold_models", "folds", "main", "table"]
 
 FOLDS = 6
 MIN_DOCS = 3  # documents a term must stand in: rarer ones teach nothing and would tell whose text was read
@@ -46,22 +47,6 @@ CONCEPT = 0.03  # standard deviation of the value of a concept; a word that stan
 APART = ("agent-products",)
 MIN_LINKED = 12  # documents in which two concepts share a sentence before that is a feature
 CONCEPTS = Path(__file__).parent / "defaults" / "concepts.toml"
-
-
-@dataclass(frozen=True, slots=True)
-class Holdout:
-    """Labelled rows by which a challenger is judged. No text can be read from it.
-
-    ``decisions`` are those of models that had not seen the row; a model that was taught since is judged by them
-    plus what its weights differ from the shipped ones.
-    """
-
-    keys: tuple[str, ...]
-    kinds: tuple[str, ...]
-    topics: tuple[str, ...]
-    truth: Truth  # (rows, topics)
-    rows: Rows  # in the space of the shipped model
-    decisions: Scores  # (rows, columns of the weights)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +64,7 @@ def build(examples: Sequence[Example], out_dir: Path) -> LinearModel:
         ModelError: there is not enough to learn from.
     """
     fitted = fit(examples)
-    held = npz(_holdout_arrays(fitted.holdout))
+    held = npz(arrays_of(fitted.holdout))
     out_dir.mkdir(parents=True, exist_ok=True)
     replace_file(out_dir / "holdout.npz", held)
     about = {**fitted.model.about, "holdout": hashlib.sha256(held).hexdigest()}
@@ -345,11 +330,6 @@ def _trained_on(given: _Given) -> dict[str, object]:
 # -- the holdout --------------------------------------------------------------------------------------
 
 
-def in_holdout(key: str) -> bool:
-    """Return whether labels of this item judge models and never teach them: one in five, by its key, everywhere and forever."""
-    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") % 5 == 0
-
-
 def _held_out(given: _Given, decided: Scores, model: LinearModel) -> Holdout:
     held = [i for i, example in enumerate(given.examples) if example.judged and in_holdout(example.key)]
     examples = [given.examples[i] for i in held]
@@ -357,44 +337,6 @@ def _held_out(given: _Given, decided: Scores, model: LinearModel) -> Holdout:
         tuple(example.key for example in examples), tuple(example.kind for example in examples), given.topics, given.truth[held],
         model.space.rows([given.texts[i] for i in held]), decided[held],
     )  # fmt: skip
-
-
-def _holdout_arrays(holdout: Holdout) -> dict[str, NDArray[Any]]:
-    steps = np.diff(holdout.rows.ids, prepend=0)
-    unit = holdout.rows.values.max(initial=1e-6) / 255
-    return {
-        "keys": np.frombuffer("\n".join(holdout.keys).encode(), np.uint8),
-        "papers": np.array([kind == "paper" for kind in holdout.kinds], bool),
-        "topics": np.frombuffer("\n".join(holdout.topics).encode(), np.uint8),
-        "truth": holdout.truth,
-        "starts": holdout.rows.starts.astype(np.int32),
-        # 3 bytes a value instead of 16: ids rise within a row, so that a step back of 16 bits always is a new row or a far step ahead
-        "steps": (steps % (1 << 16)).astype(np.uint16),
-        "turns": (steps // (1 << 16)).astype(np.int8),
-        "values": np.rint(holdout.rows.values / unit).astype(np.uint8),
-        "unit": np.array([unit]),
-        "decisions": holdout.decisions.astype(np.float32),
-    }
-
-
-def load_holdout(directory: Path) -> Holdout:
-    """Return the holdout beside a shipped model.
-
-    Raises:
-        ModelError: the model or the holdout is missing, damaged, or they do not belong together.
-    """
-    model = load(directory)
-    path = directory / "holdout.npz"
-    arrays = read_npz(path, str(model.about.get("holdout")))
-    try:
-        steps = arrays["steps"].astype(np.int64)
-        ids = np.cumsum(steps + arrays["turns"].astype(np.int64) * (1 << 16))
-        rows = Rows(arrays["starts"].astype(np.int64), ids, arrays["values"] * float(arrays["unit"][0]))
-        keys, topics = (tuple(arrays[name].tobytes().decode().split("\n")) if arrays[name].size else () for name in ("keys", "topics"))
-        kinds = tuple("paper" if paper else "news" for paper in arrays["papers"].tolist())
-        return Holdout(keys, kinds, topics, arrays["truth"], rows, arrays["decisions"].astype(np.float64))
-    except (KeyError, ValueError, IndexError) as error:
-        raise ModelError(f"{path}: is not the holdout of this model ({error}); install the package again") from None
 
 
 # -- the command line -----------------------------------------------------------------------------------
