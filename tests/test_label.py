@@ -163,6 +163,16 @@ def test_the_newest_word_counts_and_taking_it_back_restores_the_one_before(cooke
     assert again == labels.said(cooked, key(1), "topic:robot-cooking", "ann")
 
 
+def test_a_word_of_the_text_is_no_persons_label(cooked: sqlite3.Connection) -> None:
+    item = cooked.execute("SELECT id FROM items WHERE key = ?", (key(1),)).fetchone()[0]
+    cooked.execute(
+        "UPDATE item_topics SET tier = 'confident', evidence = '[[\"labelled data\", 0.5]]', model = 'm' WHERE item = ?", (item,)
+    )
+    say(cooked, key(1), "tea", 0)
+    assert said_of(cooked, key(1))["robot-cooking"] == ("confident", ["labelled data"], "m")
+    assert waits(cooked, "tag") == 0
+
+
 def test_a_label_and_its_tag_are_one_step(cooked: sqlite3.Connection) -> None:
     def step() -> None:
         with store.transaction(cooked):
@@ -414,15 +424,16 @@ def rows_of(db: sqlite3.Connection) -> list[tuple[object, ...]]:
 def take(db: sqlite3.Connection, text: str) -> tuple[int, int, dict[int, str]]:
     rows, wrong = label_file.read(text, "labels.csv", who="me", now=LATER)
     with store.transaction(db):
-        added, known, amiss = labels.take(db, rows, NOW)
-    return added, known, wrong | amiss
+        taken = labels.take(db, rows, NOW)
+    return taken.added, taken.known, wrong | taken.wrong
 
 
 def test_what_is_written_makes_the_same_rows_in_an_empty_database_and_nothing_twice(
     cooked: sqlite3.Connection, config: Config, tmp_path: Path
 ) -> None:
     with store.transaction(cooked):
-        labels.add(cooked, key(1), "topic:tea", 0, who="ann", picked="random", note='a "note", with; signs', now=NOW)
+        labels.add(cooked, key(1), "topic:tea", 0, who="=ann", picked="random", note='-1 "note", with; signs', now=NOW)
+        labels.add(cooked, key(2), "topic:tea", 0, who="'=bob", picked="random", note="'t is not", now=NOW)
     take_back(cooked, say(cooked, key(1), "robot-cooking", 0))
     say(cooked, key(1), "robot-cooking", 0)  # within the same second: yes, undo, yes
     say(cooked, "arxiv:2606.09999", "robot-cooking", 1, "bob")
@@ -430,15 +441,17 @@ def test_what_is_written_makes_the_same_rows_in_an_empty_database_and_nothing_tw
     text = label_file.written(cooked)
     assert next(csv.reader(io.StringIO(text))) == list(label_file.COLUMNS)
     assert ",'=1+1\n" in text, "no formula for a spreadsheet"
+    assert [row[3] for row in csv.reader(io.StringIO(text))][1:3] == ["'=ann", "''=bob"]
+    assert [row[6] for row in csv.reader(io.StringIO(text))][1:3] == ['\'-1 "note", with; signs', "'t is not"]
     other = store.open(tmp_path / "other.db", write=True)
-    assert take(other, text) == (5, 0, {})
+    assert take(other, text) == (6, 0, {})
     assert rows_of(other) == rows_of(cooked)
     assert [row[:7] for row in csv.reader(io.StringIO(label_file.written(other)))] == [row[:7] for row in csv.reader(io.StringIO(text))]
-    assert take(other, text) == (0, 5, {})
+    assert take(other, text) == (0, 6, {})
     put(other, config, entry(1, "A cooking robot in every kitchen"))
     tag_all(other, config)
     assert {topic: said[0] for topic, said in said_of(other, key(1)).items()} == {"tea": "no", "robot-cooking": "no"}
-    assert take(cooked, text) == (0, 5, {}), "what was taken back does not come again"
+    assert take(cooked, text) == (0, 6, {}), "what was taken back does not come again"
     other.close()
 
 
@@ -456,6 +469,12 @@ def test_a_file_by_hand_needs_three_columns_and_its_labels_count_at_once(cooked:
     ("row", "wrong"),
     [
         ("no key,topic:tea,1,,,", "key must begin with arxiv:"),
+        ("url:https://,topic:tea,1,,,", "key is neither that of an item nor in the form of one: 'url:https://'"),
+        ("arxiv:memory,topic:tea,1,,,", "key is neither that of an item nor in the form of one: 'arxiv:memory'"),
+        ("guid:blog:\x1b[31mred,topic:tea,1,,,", "key holds signs that cannot be printed, or spaces that no key has: 'guid:blog:red'"),
+        ("guid:blog:a\u202eb,topic:tea,1,,,", "key holds signs that cannot be printed"),
+        (f"guid:blog:{'g' * 2_100},topic:tea,1,,,", "key is too long: 2,110 characters, and none of an item has more than 2,100"),
+        (f"url:https://a.example/,topic:{'t' * 101},1,,,", "tag must be like topic:agent-memory and at most 100 letters"),
         ("url:https://a.example/,by:openai,1,,,", "only topics can be labelled so far, not 'by:openai'"),
         ("url:https://a.example/,topic:Te a,1,,,", "tag must be like topic:agent-memory"),
         ("url:https://a.example/,topic:tea,2,,,", "value must be 1 or yes, 0 or no, or undo, not '2'"),
@@ -470,6 +489,37 @@ def test_a_row_that_is_no_label_is_named_by_its_line_and_the_others_are_taken(co
     added, known, found = take(cooked, f"key,tag,value,who,at,picked\n{key(1)},tea,1,ann,{NOW},browse\n{row}\n{key(2)},tea,1,,,\n")
     assert (added, known, list(found)) == (2, 0, [3])
     assert wrong in found[3]
+
+
+def test_keys_of_a_file_are_read_as_people_write_them(cooked: sqlite3.Connection) -> None:
+    text = "key,tag,value\nurl:HTTPS://WWW.lab.example/2/?utm_source=z,tea,1\narxiv:2606.00001v2,tea,1\nurl:http://a.example/log#v2,tea,0\n"
+    rows, wrong = label_file.read(text, "labels.csv", who="me", now=LATER)
+    assert wrong == {}
+    for added, known in ((3, 0), (0, 3)):
+        with store.transaction(cooked):
+            assert labels.take(cooked, rows, NOW) == labels.Taken(added, known, {}, 2)
+    assert said_of(cooked, key(2))["tea"][0] == "confident"
+    assert [row[0] for row in rows_of(cooked)] == [key(2), "arxiv:2606.00001", "url:https://a.example/log#v2"]
+
+
+def test_a_row_is_known_by_any_key_of_its_item(cooked: sqlite3.Connection) -> None:
+    row = f"arxiv:2606.00001,tea,1,ann,{NOW}"
+    assert take(cooked, f"key,tag,value,who,at\n{row}\n") == (1, 0, {})
+    cooked.execute("INSERT INTO item_keys SELECT 'arxiv:2606.00001', id FROM items WHERE key = ?", (key(1),))
+    assert take(cooked, f"key,tag,value,who,at\n{row}\n{key(1)},tea,1,bob,{NOW}\n") == (1, 1, {})
+    assert take(cooked, label_file.written(cooked)) == (0, 2, {})
+
+
+@pytest.mark.parametrize("values", ["yes no", "yes no yes", "undo", "undo no", "no undo", "yes no undo"])
+def test_a_file_without_times_adds_nothing_the_second_time(cooked: sqlite3.Connection, values: str) -> None:
+    for value in (0, 1):  # two layers, so that an undo has something left to take back, wrongly
+        say(cooked, key(2), "tea", value, "me", iso(AT - timedelta(hours=2 - value)))
+    text = "key,tag,value\n" + "".join(f"{key(2)},tea,{value}\n" for value in values.split())
+    assert take(cooked, text)[2] == {}
+    before = rows_of(cooked)
+    assert take(cooked, text) == (0, len(values.split()), {})
+    assert rows_of(cooked) == before
+    assert (len(before) > 2) == (values != "yes no yes"), "which is what stands already"
 
 
 @pytest.mark.parametrize(("text", "said"), [("", "no column key, tag, value"), ("a,b\n1,2\n", "no column"), ("key,tag,value\n\0", "")])
@@ -529,6 +579,7 @@ def test_a_label_of_an_item_to_come_is_kept(home: Path, cooked: sqlite3.Connecti
         ((key(1), "by:openai", "yes"), 1, "only topics can be labelled so far, not by: tags; 'by:openai' is not stored"),
         ((key(1), "robot-coking", "yes"), 1, "there is no topic 'robot-coking'; did you mean 'robot-cooking'?"),
         (("whatever", "tea", "yes"), 1, "'whatever' names no item"),
+        (("guid:blog:\x1b[31mred", "tea", "yes"), 1, "'guid:blog:red' names no item"),
         (("20260612999999", "tea", "yes"), 1, "'20260612999999' names no item"),
         ((key(1), "tea", "perhaps"), 2, "'perhaps' is not one of 'yes', 'no', 'undo'"),
         ((key(1), "tea"), 2, "tracker label KEY TAG yes|no|undo"),
@@ -560,6 +611,22 @@ def test_outside_a_terminal_the_next_question_and_how_to_answer_it(home: Path) -
     assert (fact["key"], fact["tag"], fact["picked"], len(more)) == (key(1), "topic:robot-cooking", "uncertain", 1)
 
 
+def test_an_item_whose_key_steers_the_terminal_is_answered_by_its_number(home: Path, cooked: sqlite3.Connection) -> None:
+    cooked.execute("UPDATE items SET key = 'guid:blog:' || char(27) || '[31m' WHERE key = ?", (key(1),))
+    number = cooked.execute("SELECT id FROM items WHERE key GLOB 'guid:*'").fetchone()[0]
+    assert f"Answer: tracker label {number} robot-cooking yes|no" in tracker("label", "--topic", "robot-cooking", "--who", "ann").stdout
+
+
+def test_a_model_that_cannot_be_used_is_told_before_the_questions(home: Path, cooked: sqlite3.Connection) -> None:
+    assert tracker("label", "--topic", "robot-cooking").stderr == ""
+    cooked.execute("INSERT INTO models VALUES ('own-12345678', ?, 'champion', 1, 'x', 'own-12345678', 'x', 'Chosen.')", (NOW,))
+    told = tracker("label", "--topic", "robot-cooking")
+    assert told.exit_code == 0
+    assert told.stderr.startswith("Not the model in use picks the questions: the model own-12345678 cannot be used (")
+    assert "the shipped model tags in its place" in told.stderr
+    assert "Answer: tracker label" in told.stdout
+
+
 def test_out_to_a_file_and_into_an_empty_database(home: Path, cooked: sqlite3.Connection) -> None:
     tracker("label", key(1), "tea", "no", "--who", "ann")
     assert tracker("label", "--export", "mine.csv").stdout == "Wrote mine.csv: 1 row.\n"
@@ -567,7 +634,8 @@ def test_out_to_a_file_and_into_an_empty_database(home: Path, cooked: sqlite3.Co
     (home / "mine.csv").write_text((home / "mine.csv").read_text() + f"{key(2)},tea,perhaps\n{key(2)},other,1\n")
     result = tracker("--db", "new/tracker.db", "label", "--import", "mine.csv")
     assert result.stdout.splitlines() == [
-        "2 added, 0 known before, 1 not understood.", "Kept, but of topics that feeds.toml does not have: other.",
+        "2 added, 0 known before, 1 not understood.", "2 items not known yet: the labels are kept and count when the items arrive.",
+        "Kept, but of topics that feeds.toml does not have: other.",
     ]  # fmt: skip
     assert "mine.csv:3: value must be" in result.stderr
     assert result.exit_code == 1

@@ -10,6 +10,7 @@ import random
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -249,37 +250,16 @@ def _change(path: Path, **changes: object) -> None:
     path.write_text(json.dumps({**described, **changes}))
 
 
-def _damage(directory: Path, how: str) -> str:
-    """Damage a stored model; return the name of the file that the error must name."""
-    described, weights = directory / "model.json", directory / "weights.npz"
-    data = weights.read_bytes()
-    if how == "no model.json":
-        described.unlink()
-    elif how == "not json":
-        described.write_text("{")
-    elif how == "foreign json":
-        described.write_text('{"kind": "else"}')
-    elif how == "json is a list":
-        described.write_text("[]")
-    elif how == "other version":
-        _change(described, format=99)
-    elif how == "no thresholds":
-        _change(described, heads={"paper": {"maybe": {}, "confident": {}}, "news": {"maybe": {}, "confident": {}}})
-    elif how == "no weights":
-        weights.unlink()
-    elif how == "cut weights":
-        weights.write_bytes(data[: len(data) // 2])
-    elif how == "flipped bit":
-        weights.write_bytes(data[:1000] + bytes([data[1000] ^ 1]) + data[1001:])
-    else:
-        body = {"not an archive": b"hello", "pickle": _pickled(directory), "other arrays": _archive(directory)}[how]
-        weights.write_bytes(body)
-        _change(described, sha256=hashlib.sha256(body).hexdigest())
-    return (
-        "model.json"
-        if how in ("no model.json", "not json", "foreign json", "json is a list", "other version", "no thresholds")
-        else "weights.npz"
-    )
+def _with(directory: Path, name: str, change: Callable[[np.ndarray], object]) -> bytes:
+    """The stored arrays with one of them changed, or, with a change to None, left out."""
+    with np.load(directory / "weights.npz") as stored:
+        arrays = {key: stored[key] for key in stored.files}
+    changed = change(arrays.pop(name))
+    if changed is not None:
+        arrays[name] = np.asarray(changed)
+    path = directory / "made.npz"
+    np.savez(path, **arrays)
+    return path.read_bytes()
 
 
 def _pickled(directory: Path) -> bytes:
@@ -288,16 +268,62 @@ def _pickled(directory: Path) -> bytes:
     return path.read_bytes()
 
 
-def _archive(directory: Path) -> bytes:
-    path = directory / "made.npz"
-    np.savez(path, bias=np.zeros(3))
-    return path.read_bytes()
+def _at(place: int, value: float) -> Callable[[np.ndarray], np.ndarray]:
+    def change(array: np.ndarray) -> np.ndarray:
+        array = array.astype(np.int64 if array.dtype.kind in "iu" else np.float64)
+        array.reshape(-1)[place] = value
+        return array
+
+    return change
 
 
-HOWS = (
-    "no model.json|not json|foreign json|json is a list|other version|no thresholds|no weights|cut "
-    "weights|flipped bit|not an archive|pickle|other arrays"
-).split("|")
+DESCRIPTIONS: dict[str, Callable[[Path], object]] = {
+    "no model.json": lambda path: path.unlink(),
+    "not json": lambda path: path.write_text("{"),
+    "foreign json": lambda path: path.write_text('{"kind": "else"}'),
+    "json is a list": lambda path: path.write_text("[]"),
+    "other version": lambda path: _change(path, format=99),
+    "no name": lambda path: _change(path, name=3),
+    "a name of another": lambda path: _change(path, name="topics-00000000"),
+}
+WEIGHTS: dict[str, Callable[[Path], bytes]] = {
+    "not an archive": lambda folder: b"hello",
+    "pickle": _pickled,
+    "no topics": lambda folder: _with(folder, "topics", lambda array: None),
+    "a topic more": lambda folder: _with(folder, "topics", lambda array: np.append(array, np.frombuffer(b"\nx", np.uint8))),
+    "a pair of no word": lambda folder: _with(folder, "pairs", _at(0, 60_000)),
+    "a member of nothing": lambda folder: _with(folder, "members", _at(0, 1_000_000)),
+    "a concept before the first": lambda folder: _with(folder, "members", _at(1, -1)),
+    "a link of no concept": lambda folder: _with(folder, "links", _at(0, 500)),
+    "no number in the bias": lambda folder: _with(folder, "bias", _at(0, np.nan)),
+    "no number in a threshold": lambda folder: _with(folder, "paper_maybe", _at(0, np.nan)),
+    "text for a bias": lambda folder: _with(folder, "bias", lambda array: np.array(["a"] * len(array))),
+    "a table for a list": lambda folder: _with(folder, "scale", lambda array: array[:, None]),
+    "a column that is not there": lambda folder: _with(folder, "news_columns", _at(0, 99)),
+    "fewer weights": lambda folder: _with(folder, "weights", lambda array: array[1:]),
+}
+HOWS = [*DESCRIPTIONS, *WEIGHTS, "no weights", "cut weights", "flipped bit"]
+
+
+def _damage(directory: Path, how: str) -> str:
+    """Damage a stored model; return the name of the file that the error must name."""
+    described, weights = directory / "model.json", directory / "weights.npz"
+    data = weights.read_bytes()
+    if how in DESCRIPTIONS:
+        DESCRIPTIONS[how](described)
+        return "model.json"
+    if how == "no weights":
+        weights.unlink()
+    elif how == "cut weights":
+        weights.write_bytes(data[: len(data) // 2])
+    elif how == "flipped bit":
+        weights.write_bytes(data[:1000] + bytes([data[1000] ^ 1]) + data[1001:])
+    else:  # made by somebody who knows how to vouch for it
+        body = WEIGHTS[how](directory)
+        weights.write_bytes(body)
+        digest = hashlib.sha256(body).hexdigest()
+        _change(described, sha256=digest, name=f"topics-{digest[:8]}")
+    return "weights.npz"
 
 
 @pytest.mark.parametrize("how", HOWS)
@@ -400,6 +426,36 @@ def test_the_holdout_judges_on_decisions_of_models_that_had_not_seen_it(tmp_path
     assert b"remember" not in text
 
 
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [("turns", _at(5, 127)), ("turns", _at(0, -128)), ("starts", _at(1, 1_000_000)), ("starts", _at(1, -5)), ("truth", lambda a: a[1:]),
+     ("decisions", lambda a: a[:, 1:]), ("decisions", _at(0, np.nan)), ("keys", lambda a: a[:0])],
+)  # fmt: skip
+def test_a_holdout_that_points_elsewhere_is_refused(tmp_path: Path, name: str, change: Callable[[np.ndarray], np.ndarray]) -> None:
+    build(examples(), tmp_path)
+    with np.load(tmp_path / "holdout.npz") as stored:
+        arrays = {key: stored[key] for key in stored.files}
+    changed = change(arrays[name])
+    arrays[name] = changed if name in ("truth", "keys", "decisions") else changed.astype(arrays[name].dtype)
+    np.savez(tmp_path / "holdout.npz", **arrays)
+    _change(tmp_path / "model.json", holdout=hashlib.sha256((tmp_path / "holdout.npz").read_bytes()).hexdigest())
+    with pytest.raises(ModelError, match=r"holdout\.npz"):
+        load_holdout(tmp_path)
+
+
+def test_what_teaches_and_is_never_judged_is_known_to_the_holdout(tmp_path: Path) -> None:
+    more = [replace(e, key=f"{e.key}x", body=e.body + " more", judged=False) for e in examples(60, seed=8)]
+    build(examples() + more, tmp_path)
+    seen = load_holdout(tmp_path).seen
+    assert seen == {e.key for e in more if in_holdout(e.key)} != set()
+
+
+def test_a_topic_that_is_never_judged_cannot_be_trained() -> None:
+    more = [replace(e, key=f"{e.key}x", topics=e.topics | {"unjudged"}, judged=False) for e in examples(60, seed=8)]
+    with pytest.raises(ModelError, match='"unjudged": judged examples'):
+        fit(examples() + more)
+
+
 def test_a_holdout_of_another_model_is_refused(tmp_path: Path) -> None:
     for name, seed in (("one", 7), ("two", 8)):
         build(examples(seed=seed), tmp_path / name)
@@ -439,12 +495,19 @@ def test_build_from_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_labels_that_cannot_be_used_are_named(tmp_path: Path) -> None:
+    with gzip.open(tmp_path / "papers-1.jsonl.gz", "wt") as lines:
+        lines.write('{"id": "9", "title": "t", "abstract": "a", "listed": "2025-01-01"}\n\n')
+    bad = tmp_path / "bad.csv"
     for text, what in (("a,b\n1,2\n", "needs the columns"), ("", "has no rows"), ("id,labels\n1,memory\n", "no text for any id")):
-        (tmp_path / "bad.csv").write_text(text)
+        bad.write_text(text)
         with pytest.raises(ModelError, match=what):
-            read_labels(tmp_path / "bad.csv", tmp_path)
+            read_labels(bad, tmp_path)
     with pytest.raises(ModelError, match="folder of their texts"):
-        read_labels(tmp_path / "bad.csv")
+        read_labels(bad)
+    with gzip.open(tmp_path / "papers-2.jsonl.gz", "wt") as lines:
+        lines.write('\n{"id": "1", "title": 5}\n')
+    with pytest.raises(ModelError, match=r'papers-2\.jsonl\.gz, line 2: cannot be read \("title" is not text\)'):
+        read_labels(bad, tmp_path)
 
 
 # -- what ships -----------------------------------------------------------------------------------

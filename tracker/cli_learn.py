@@ -64,11 +64,12 @@ def label(
              tracker label --export labels.csv
     """  # fmt: skip
     from tracker.label import who_is
+    from tracker.text import one_line
 
     ways = [bool(key), bool(target), bool(origin)]
     if sum(ways) > 1 or (key and not answer):
         raise click.UsageError("say one thing: tracker label, tracker label KEY TAG yes|no|undo, --export FILE, or --import FILE")
-    person = " ".join((who or who_is()).split())[:80]
+    person = one_line(who or "", 80) or who_is()
     if target:
         _export(options, target)
     elif origin:
@@ -118,6 +119,8 @@ def _sitting(options: Options, topics: Sequence[str], at_random: bool, limit: in
     named = [tag_of(topic, config.topics).removeprefix("topic:") for topic in topics]
     if taggers.without_model:
         click.echo(f"The model is not used: {taggers.without_model}. What rules and words suggest is asked instead.", err=True)
+    elif taggers.instead:
+        click.echo(f"Not the model in use picks the questions: {taggers.instead}.", err=True)
     asks = sys.stdin.isatty() and sys.stdout.isatty() and not options.json
     questions = queue(
         db, config, taggers.model, who=who, now=options.moment, topics=named, limit=limit or (ASKED if asks else 1),
@@ -138,7 +141,11 @@ def _sitting(options: Options, topics: Sequence[str], at_random: bool, limit: in
 def _answer_by_hand(question: Question) -> str:
     import shlex
 
-    return f"tracker label {shlex.quote(question.item.key)} {question.topic.id} yes|no"
+    from tracker.store import labels
+
+    item = question.item
+    name = shlex.quote(item.key) if labels.is_clean(item.key) else str(item.id)  # what steers a terminal is not printed
+    return f"tracker label {name} {question.topic.id} yes|no"
 
 
 def _ask(options: Options, db: sqlite3.Connection, config: Config, questions: Sequence[Question], who: str) -> None:
@@ -222,19 +229,23 @@ def _import(options: Options, origin: str, who: str) -> None:
     now = clock.iso(options.moment)
     with store.transaction(db):
         sources.sync_registry(db, config.topics, config.labs, now)
-        added, known, amiss = labels.take(db, rows, now)
-    wrong |= amiss
+        taken = labels.take(db, rows, now)
+    wrong |= taken.wrong
     strange = sorted({row.tag.removeprefix("topic:") for _, row in rows} - {topic.id for topic in config.topics})
-    lines = [f"{added} added, {known} known before, {len(wrong)} not understood."]
+    lines = [f"{taken.added} added, {taken.known} known before, {len(wrong)} not understood."]
+    if taken.to_come:
+        s = "" if taken.to_come == 1 else "s"
+        lines.append(f"{taken.to_come} item{s} not known yet: the labels are kept and count when the item{s} arrive{'' if s else 's'}.")
     if strange:
-        lines.append(f"Kept, but of topics that feeds.toml does not have: {', '.join(strange)}.")
-    options.say(
-        lines, {"added": added, "known": known, "wrong": {str(line): why for line, why in sorted(wrong.items())}, "unknown": strange}
-    )
+        more = f" and {len(strange) - 20} more" if len(strange) > 20 else ""
+        lines.append(f"Kept, but of topics that feeds.toml does not have: {', '.join(strange[:20])}{more}.")
+    facts = {"added": taken.added, "known": taken.known, "to_come": taken.to_come, "unknown": strange}
+    options.say(lines, facts | {"wrong": {str(line): why for line, why in sorted(wrong.items())}})
     for line, why in sorted(wrong.items()):
         click.echo(f"{name}:{line}: {why}", err=True)
     if wrong:
-        raise TrackerError(f"{len(wrong)} of {len(rows) + len(wrong) - len(amiss)} rows were left out; mend them and import the file again")
+        of = len(rows) + len(wrong) - len(taken.wrong)
+        raise TrackerError(f"{len(wrong)} of {of} rows were left out; mend them and import the file again")
 
 
 # -- evaluate ---------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from tracker.errors import ModelError
+from tracker.urls import link_key
 
 __all__ = ["Example", "read_labels", "rows_of"]
 
@@ -78,7 +79,9 @@ def _papers(path: Path, rows: list[dict[str, str]], texts: Path | None) -> list[
 
 def _news(rows: list[dict[str, str]]) -> list[Example]:
     return [
-        Example("news", f"url:{row.get('url') or row['title']}", row["title"], row["summary"], _day(row.get("date")), topics)
+        Example(
+            "news", link_key(row.get("url", "")) or f"title:{row['title']}", row["title"], row["summary"], _day(row.get("date")), topics
+        )
         for row in rows
         for topics in [_topics(row["topics"])]
     ]
@@ -112,8 +115,21 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 def _lines(paths: list[Path]) -> Iterator[dict[str, Any]]:
     for path in paths:
+        number = 0
         try:
             with gzip.open(path, "rt", encoding="utf-8") as lines:
-                yield from (line for line in map(json.loads, lines) if isinstance(line, dict))
+                for line in lines:
+                    number += 1
+                    if line.strip():
+                        yield _paper(json.loads(line))
         except (OSError, EOFError, ValueError) as error:
-            raise ModelError(f"{path}: cannot be read ({error})") from None
+            raise ModelError(f"{path}, line {number}: cannot be read ({error})") from None
+
+
+def _paper(line: object) -> dict[str, Any]:
+    if not isinstance(line, dict):
+        raise ValueError("not an object")
+    for name in ("id", "title", "abstract", "listed"):
+        if not isinstance(line.get(name), str | None):
+            raise ValueError(f'"{name}" is not text')
+    return line

@@ -29,7 +29,8 @@ class Holdout:
     """Labelled rows by which a challenger is judged. No text can be read from it.
 
     ``decisions`` are those of models that had not seen the row; a model that was taught since is judged by them
-    plus what its weights differ from the shipped ones.
+    plus what its weights differ from the shipped ones. ``seen`` are keys that ``in_holdout`` has and that the shipped
+    model has learned from all the same: no label of them may judge.
     """
 
     keys: tuple[str, ...]
@@ -38,10 +39,11 @@ class Holdout:
     truth: NDArray[np.bool_]  # (rows, topics)
     rows: Rows  # in the space of the shipped model
     decisions: NDArray[np.float64]  # (rows, columns of the weights)
+    seen: frozenset[str] = frozenset()
 
 
 def in_holdout(key: str) -> bool:
-    """Return whether labels of this item judge models and never teach them: one in five, by its key, everywhere and forever."""
+    """Return whether a user's labels of this item judge models and never teach them: one in five, by its key, everywhere and forever."""
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") % 5 == 0
 
 
@@ -61,6 +63,7 @@ def arrays_of(holdout: Holdout) -> dict[str, NDArray[Any]]:
         "values": np.rint(holdout.rows.values / unit).astype(np.uint8),
         "unit": np.array([unit]),
         "decisions": holdout.decisions.astype(np.float32),
+        "seen": np.frombuffer("\n".join(sorted(holdout.seen)).encode(), np.uint8),
     }
 
 
@@ -77,8 +80,28 @@ def load_holdout(directory: Path) -> Holdout:
         steps = arrays["steps"].astype(np.int64)
         ids = np.cumsum(steps + arrays["turns"].astype(np.int64) * (1 << 16))
         rows = Rows(arrays["starts"].astype(np.int64), ids, arrays["values"] * float(arrays["unit"][0]))
-        keys, topics = (tuple(arrays[name].tobytes().decode().split("\n")) if arrays[name].size else () for name in ("keys", "topics"))
+        keys, topics, seen = (_lines(arrays[name]) for name in ("keys", "topics", "seen"))
         kinds = tuple("paper" if paper else "news" for paper in arrays["papers"].tolist())
-        return Holdout(keys, kinds, topics, arrays["truth"], rows, arrays["decisions"].astype(np.float64))
-    except (KeyError, ValueError, IndexError) as error:
+        found = Holdout(keys, kinds, topics, arrays["truth"].astype(bool), rows, arrays["decisions"].astype(np.float64), frozenset(seen))
+        _check(found, model.space.size, len(model.bias))
+    except (KeyError, ValueError, IndexError, TypeError, OverflowError) as error:
         raise ModelError(f"{path}: is not the holdout of this model ({error}); install the package again") from None
+    return found
+
+
+def _lines(blob: NDArray[Any]) -> tuple[str, ...]:
+    return tuple(blob.tobytes().decode().split("\n")) if blob.size else ()
+
+
+def _check(found: Holdout, features: int, columns: int) -> None:
+    """Raise ValueError where an array does not fit the others: scipy trusts such numbers blindly."""
+    rows, count = found.rows, len(found.keys)
+    starts_fit = len(rows.starts) == count + 1 and rows.starts[0] == 0 and rows.starts[-1] == len(rows.ids)
+    if not starts_fit or (np.diff(rows.starts) < 0).any() or len(rows.values) != len(rows.ids):
+        raise ValueError("rows that do not begin where others end")
+    if len(rows.ids) and not (rows.ids.min() >= 0 and rows.ids.max() < features):
+        raise ValueError("a feature that the model does not have")
+    if len(found.kinds) != count or found.truth.shape != (count, len(found.topics)) or found.decisions.shape != (count, columns):
+        raise ValueError("labels or decisions of other rows")
+    if not np.isfinite(found.decisions).all():
+        raise ValueError("a decision that is no number")

@@ -270,7 +270,7 @@ def take_back(db: sqlite3.Connection, config: Config, key: str, tag: str, *, who
     own, tag, title = _found(db, config, key, tag)
     label = labels.said(db, own, tag, who)
     if label is None or not undo(db, label, now=now):
-        raise TrackerError(f"{who} has no label of {own} for {tag} to take back")
+        raise TrackerError(f"{who} has no label of {one_line(own, 200)} for {tag} to take back")
     return Answer(label, own, tag, 0, title)
 
 

@@ -5,7 +5,8 @@ out  the text of a file; rows, and by its line what is wrong with a row
 refuses to know where files lie.
 The whole history is written, not only what stands, so an empty database that takes the file holds the same rows. Columns: key, tag,
 value (1 yes, 0 no, undo: takes back what the person said before), who, at, picked, note, title (for people; not read). A file by hand
-needs key, tag and value alone.
+needs key, tag and value alone. Surprising: a cell that a spreadsheet would run as a formula is written with an apostrophe before it, and
+read without; so is one that looks as if that had been done.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ __all__ = ["COLUMNS", "read", "written"]
 COLUMNS = ("key", "tag", "value", "who", "at", "picked", "note", "title")
 _VALUES = {"1": "1", "yes": "1", "true": "1", "0": "0", "no": "0", "false": "0", labels.UNDO: labels.UNDO}
 _KEY = re.compile(r"(arxiv|doi|url|guid|hash):\S.*")
-_TAG = re.compile(r"topic:[a-z0-9][a-z0-9_-]*")
-_FORMULA = ("=", "+", "-", "@", "\t")  # what a spreadsheet would run: titles come from the web
+_TAG = re.compile(r"topic:[a-z0-9][a-z0-9_-]{0,99}")
+_FORMULA = re.compile(r"'*[=+@\t\r-]")  # what a spreadsheet would run: titles come from the web, names and notes from anybody
 
 
 def written(db: sqlite3.Connection) -> str:
@@ -37,8 +38,7 @@ def written(db: sqlite3.Connection) -> str:
     table = csv.writer(file, lineterminator="\n")
     table.writerow(COLUMNS)
     for row in labels.history(db):
-        title = f"'{row.title}" if row.title.startswith(_FORMULA) else row.title
-        table.writerow((row.key, row.tag, row.value, row.who, row.at, row.picked, row.note, title))
+        table.writerow(map(_guarded, (row.key, row.tag, row.value, row.who, row.at, row.picked, row.note, row.title)))
     return file.getvalue()
 
 
@@ -60,7 +60,7 @@ def read(text: str, name: str, *, who: str, now: datetime) -> tuple[list[tuple[i
         if missing:
             raise TrackerError(f"{name}: has no column {', '.join(missing)}; its first line must name at least key, tag and value")
         for found in table:
-            cells = {column: str(cell or "").strip() for column, cell in found.items() if column}
+            cells = {column: _bare(str(cell or "").strip()) for column, cell in found.items() if column}
             if problem := next(_problems(cells, now), ""):
                 wrong[table.line_num] = problem
             else:
@@ -70,13 +70,25 @@ def read(text: str, name: str, *, who: str, now: datetime) -> tuple[list[tuple[i
     return rows, wrong
 
 
+def _guarded(cell: str) -> str:
+    return f"'{cell}" if _FORMULA.match(cell) else cell
+
+
+def _bare(cell: str) -> str:
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+
+
 def _problems(cells: Mapping[str, str], now: datetime) -> Iterator[str]:
     if not _KEY.fullmatch(cells["key"]):
         yield f"key must begin with arxiv:, doi:, url:, guid: or hash:, not {_shown(cells['key'])}"
+    elif len(cells["key"]) > labels.MAX_KEY:
+        yield f"key is too long: {len(cells['key']):,} characters, and none of an item has more than {labels.MAX_KEY:,}"
+    elif not labels.is_clean(cells["key"]):
+        yield f"key holds signs that cannot be printed, or spaces that no key has: {_shown(cells['key'])}"
     if cells["tag"].partition(":")[0] in ("by", "about", "act"):
         yield f"only topics can be labelled so far, not {_shown(cells['tag'])}"
     if not _TAG.fullmatch(_tag(cells["tag"])):
-        yield f"tag must be like topic:agent-memory, not {_shown(cells['tag'])}"
+        yield f"tag must be like topic:agent-memory and at most 100 letters, not {_shown(cells['tag'])}"
     if cells["value"].lower() not in _VALUES:
         yield f"value must be 1 or yes, 0 or no, or undo, not {_shown(cells['value'])}"
     if cells.get("picked") and cells["picked"] not in labels.PICKED:

@@ -105,8 +105,9 @@ def fold_models(examples: Sequence[Example]) -> Iterator[tuple[list[Example], Li
 
 def _calibrated(given: _Given, decided: Scores, rows: Truth) -> tuple[list[Calibration], dict[int, Calibration]]:
     """Return the calibration of each topic, and of the papers' own columns, whose decisions are on another scale."""
-    chosen = [calibrate(decided[rows, c], given.truth[rows, j], given.papers[rows]) for j, c in enumerate(given.calibrated_by())]
-    return chosen, {j: calibrate(decided[rows, c], given.truth[rows, j], given.papers[rows]) for j, c in given.apart().items()}
+    chosen = [calibrate(decided[rows, j], given.truth[rows, j], given.papers[rows]) for j in range(len(given.topics))]
+    papers = rows & given.papers
+    return chosen, {j: calibrate(decided[papers, c], given.truth[papers, j], given.papers[papers]) for j, c in given.apart().items()}
 
 
 # -- what there is to learn from --------------------------------------------------------------------
@@ -142,14 +143,12 @@ class _Given:
     def apart(self) -> dict[int, int]:
         """Return the topics of which papers have a column of their own, and that column."""
         there = [self.topics.index(topic) for topic in APART if topic in self.topics]
-        able = [j for j in there if len(set(self.fold[self.papers & self.truth[:, j]].tolist())) > 1]
+        judged = self.papers & self.judged()
+        able = [j for j in there if len(set(self.fold[judged & self.truth[:, j]].tolist())) > 1]
         return {j: len(self.topics) + n for n, j in enumerate(able)}
 
-    def calibrated_by(self) -> range:
-        return range(len(self.topics))
-
     def judged(self) -> Truth:
-        """Return which rows figures and thresholds are made from."""
+        """Return which examples make thresholds and figures."""
         return np.array([example.judged for example in self.examples], bool)
 
 
@@ -168,9 +167,10 @@ def _check(given: _Given) -> None:
     if len(set(given.fold.tolist())) < FOLDS:
         raise ModelError(f"cannot train: examples of at least {FOLDS} months are needed to measure a model on months it has not seen")
     for j, topic in enumerate(given.topics):
-        parts = [given.truth[given.fold != k, j] for k in range(FOLDS)]
+        # Judged rows: what only teaches has nothing to say on thresholds and figures.
+        parts = [given.truth[(given.fold != k) & given.judged(), j] for k in range(FOLDS)]
         if any(part.all() or not part.any() for part in parts):
-            raise ModelError(f'cannot train "{topic}": examples for and against it are needed in more than one month')
+            raise ModelError(f'cannot train "{topic}": judged examples for and against it are needed in more than one month')
 
 
 # -- fitting --------------------------------------------------------------------------------------
@@ -273,18 +273,19 @@ def measured(given: _Given, decided: Scores) -> dict[str, dict[str, Any]]:
         scores[topic] = {}
         for kind, part in zip(KINDS, (given.papers, ~given.papers), strict=True):
             column = given.apart().get(j, j) if kind == "paper" else j
-            p, maybe, confident = _unseen(decided[:, column], given.truth[:, j], given.papers, given.fold, judged)
+            calibrating = judged & given.papers if column != j else judged
+            p, maybe, confident = _unseen(decided[:, column], given.truth[:, j], given.papers, given.fold, calibrating)
             rows = part & judged
             if rows.any():
                 scores[topic][kind] = figures(p[rows], given.truth[rows, j], maybe[rows], confident[rows])
     return scores
 
 
-def _unseen(decided: Scores, truth: Truth, papers: Truth, fold: NDArray[np.int64], judged: Truth) -> tuple[Scores, Truth, Truth]:
+def _unseen(decided: Scores, truth: Truth, papers: Truth, fold: NDArray[np.int64], calibrating: Truth) -> tuple[Scores, Truth, Truth]:
     """Return score and tiers of each row, by a calibration that has not seen its months."""
     p, maybe, confident = np.zeros(len(truth)), np.zeros(len(truth), bool), np.zeros(len(truth), bool)
     for k in range(FOLDS):
-        inside, outside = fold == k, (fold != k) & judged
+        inside, outside = fold == k, (fold != k) & calibrating
         chosen = calibrate(decided[outside], truth[outside], papers[outside])
         p[inside] = chosen.scores(decided[inside], papers[inside])
         maybe[inside], confident[inside] = chosen.tiers(p[inside], papers[inside])
@@ -331,11 +332,13 @@ def _trained_on(given: _Given) -> dict[str, object]:
 
 
 def _held_out(given: _Given, decided: Scores, model: LinearModel) -> Holdout:
-    held = [i for i, example in enumerate(given.examples) if example.judged and in_holdout(example.key)]
+    mine = [i for i, example in enumerate(given.examples) if in_holdout(example.key)]
+    held = [i for i in mine if given.examples[i].judged]
     examples = [given.examples[i] for i in held]
     return Holdout(
         tuple(example.key for example in examples), tuple(example.kind for example in examples), given.topics, given.truth[held],
         model.space.rows([given.texts[i] for i in held]), decided[held],
+        frozenset(given.examples[i].key for i in mine if not given.examples[i].judged),
     )  # fmt: skip
 
 

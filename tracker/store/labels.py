@@ -10,15 +10,37 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 
+from tracker.errors import InvalidURL
 from tracker.store import tags
-from tracker.urls import link_key, own_key
+from tracker.text import one_line
+from tracker.urls import canonical_url, own_key
 
-__all__ = ["PICKED", "UNDO", "Label", "Row", "add", "counts", "current", "find", "history", "said", "stories", "take", "withdraw"]
+__all__ = [
+    "MAX_KEY",
+    "PICKED",
+    "UNDO",
+    "Label",
+    "Row",
+    "Taken",
+    "add",
+    "counts",
+    "current",
+    "find",
+    "history",
+    "is_clean",
+    "said",
+    "stories",
+    "take",
+    "withdraw",
+]
 
 PICKED = ("uncertain", "random", "browse")
+MAX_KEY = 2_100  # characters of a key: the longest address that an item has, 2,000, and what stands before it
 UNDO = "undo"  # the value, in a file, of a row that takes a label back
 
 # A label that stands: neither an undo itself nor taken back.
@@ -50,6 +72,19 @@ class Row:
     picked: str
     note: str
     title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of the rows of a file: how many were added, how many were known, and by its line what is wrong with one left out.
+
+    ``to_come``: how many items the file names that are not known yet.
+    """
+
+    added: int
+    known: int
+    wrong: dict[int, str]
+    to_come: int
 
 
 def add(db: sqlite3.Connection, item_key: str, tag: str, value: int, *, who: str, picked: str, note: str = "", now: str) -> int:
@@ -114,20 +149,39 @@ def stories(db: sqlite3.Connection, items: Iterable[int]) -> dict[int, int]:
 def find(db: sqlite3.Connection, text: str) -> tuple[str, int | None, str]:
     """Return (key, id, title) of the item that a person names by its key, its address or its id; ("", None, "") if it is no name at all.
 
-    Of an item that is not known, the key alone.
+    Of an item that is not known, the key alone, in the form that the item will have.
     """
     if text.isascii() and text.isdecimal():
         row = db.execute("SELECT key, id, title FROM items WHERE id = ?", (int(text[:18]),)).fetchone()
         return (row["key"], row["id"], row["title"]) if row else ("", None, "")
-    kind, _, rest = text.partition(":")
-    named = link_key(text) if kind in ("http", "https") else link_key(rest) if kind == "url" else own_key(text)
-    if not named and kind in ("doi", "guid", "hash") and rest:
-        named = text
-    for key in filter(None, dict.fromkeys((text, named))):
+    names = _names(text)
+    for key in dict.fromkeys((text, *names)):
         row = db.execute("SELECT items.key, id, title FROM item_keys JOIN items ON id = item WHERE item_keys.key = ?", (key,)).fetchone()
         if row:
             return row["key"], row["id"], row["title"]
-    return named or "", None, ""
+    return (names[-1] if names and is_clean(names[-1]) else ""), None, ""
+
+
+def is_clean(key: str) -> bool:
+    """Whether a key may be stored and shown: one printable line, no longer than the key of any item."""
+    return len(key) <= MAX_KEY and one_line(key, MAX_KEY) == key
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """The keys that a name may stand for; the last is the one of an item that is not known."""
+    kind, _, rest = text.partition(":")
+    if kind in ("guid", "hash"):
+        return (text,) if rest else ()
+    if kind not in ("http", "https", "url"):
+        return (own_key(text) or text,) if kind == "doi" and rest else tuple(filter(None, (own_key(text),)))
+    address = rest if kind == "url" else text
+    if paper := own_key(address):
+        return (paper,)
+    try:
+        place, page = f"url:{canonical_url(address, keep_fragment=True)}", f"url:{canonical_url(address)}"
+    except InvalidURL:
+        return ()
+    return (place,) if kind == "url" else (place, page)  # a key is meant as it is; people copy addresses with a fragment they do not mean
 
 
 # -- to and from files ------------------------------------------------------------------------------
@@ -142,26 +196,37 @@ def history(db: sqlite3.Connection) -> Iterator[Row]:
     return (Row(row[0], row[1], str(row[2]), *row[3:]) for row in rows)
 
 
-def take(db: sqlite3.Connection, rows: Iterable[tuple[int, Row]], now: str) -> tuple[int, int, dict[int, str]]:
+def take(db: sqlite3.Connection, rows: Iterable[tuple[int, Row]], now: str) -> Taken:
     """Add the rows of a file that are not here yet, each with its line; call it inside a transaction.
 
-    A row without a time counts as known where its person says the same now.
-
-    Returns:
-        how many were added, how many were known, and by its line what is wrong with a row that was left out.
+    Twice adds nothing. A row with a time is known where it is here; those without one are known where the last of them on an item and
+    tag is what their person said last.
     """
-    here: dict[tuple[str, ...], int] = {}
+    named = cache(lambda key: find(db, key))
+    here: Counter[tuple[str, ...]] = Counter()
+    last: dict[tuple[str, ...], tuple[str, str]] = {}
     for held in history(db):
-        here[_identity(held)] = here.get(_identity(held), 0) + 1
-    added = known = 0
+        held = replace(held, key=named(held.key)[0] or held.key)
+        here[(*_about(held), held.value, held.at)] += 1
+        if held.at >= last.get(_about(held), ("", ""))[0]:
+            last[_about(held)] = (held.at, held.value)
     wrong: dict[int, str] = {}
-    touched = set[int]()
+    found: list[tuple[int, Row, int | None]] = []
     for line, row in rows:
-        if row.at and here.get(_identity(row)):  # as often as it is here, not only whether: yes, undo, yes within a second are three rows
-            here[_identity(row)] -= 1
+        key, item, _ = named(row.key)
+        if key:
+            found.append((line, replace(row, key=key), item))
+        else:
+            wrong[line] = f"key is neither that of an item nor in the form of one: {one_line(row.key, 60)!r}"
+    settled = _settled(db, found, {about: value for about, (_, value) in last.items()})
+    added = known = 0
+    touched = set[int]()
+    for line, row, item in found:
+        same = (*_about(row), row.value, row.at)
+        if here[same] > 0 if row.at else _about(row) in settled:
+            here[same] -= 1  # as often as it is here, not only whether: yes, undo, yes within a second are three rows
             known += 1
             continue
-        item, _ = _item(db, row.key)
         said = _standing(db, row.key, item, row.tag, row.who, until=row.at or None)
         if row.value == UNDO and not said:
             wrong[line] = f"there is no label by {row.who} of this item and tag to take back"
@@ -173,11 +238,24 @@ def take(db: sqlite3.Connection, rows: Iterable[tuple[int, Row]], now: str) -> t
             added += 1
     for item in sorted(touched):
         tags.heed(db, item, now)
-    return added, known, wrong
+    return Taken(added, known, wrong, len({row.key for _, row, item in found if item is None}))
 
 
-def _identity(row: Row) -> tuple[str, ...]:
-    return row.key, row.tag, row.value, row.who, row.at
+def _about(row: Row) -> tuple[str, ...]:
+    return row.key, row.tag, row.who
+
+
+def _settled(
+    db: sqlite3.Connection, found: Iterable[tuple[int, Row, int | None]], last: dict[tuple[str, ...], str]
+) -> set[tuple[str, ...]]:
+    """Of what the rows without a time speak: where their last word is the one that stands, or an undo that was the last word here."""
+    words = {_about(row): (row, item) for _, row, item in found if not row.at}
+    settled = set()
+    for about, (row, item) in words.items():
+        said = _standing(db, row.key, item, row.tag, row.who, until=None)
+        if last.get(about) == UNDO if row.value == UNDO else said is not None and str(said["value"]) == row.value:
+            settled.add(about)
+    return settled
 
 
 def _insert(db: sqlite3.Connection, row: Row, said: sqlite3.Row | None, at: str) -> None:

@@ -7,6 +7,7 @@ Surprising: a label beats a tag, here and nowhere else. What ``item_topics`` hol
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass
@@ -16,6 +17,8 @@ from tracker.types import Attribution, Item, Tag
 __all__ = ["LABEL", "Signals", "again", "heed", "heed_all", "how", "overruled", "save", "tiers", "wait"]
 
 LABEL = "label"  # in place of the model, where the machine says nothing and a person does
+# The first term of a tag that a person gave or denied, as ``overruled`` writes it. ("labelled data" is two words of a text.)
+_BY_A_PERSON = re.compile("labelled (?:yes|no) by .")
 
 # How a lab is known, in words, by the method of the attribution; every other method quotes the text that matched.
 _HOW = {"source": "the source declares it", "host": "published on {}", "author": "signed {}", "parent": "parent of {}"}
@@ -112,7 +115,7 @@ def heed(db: sqlite3.Connection, item: int, now: str) -> None:
     said = _said(db, item)
     for row in db.execute("SELECT topic, score, tier, evidence, model FROM item_topics WHERE item = ?", (item,)).fetchall():
         terms = tuple((str(term), float(weight)) for term, weight in json.loads(row["evidence"]))
-        was_labelled = bool(terms) and terms[0][0].startswith("labelled ")
+        was_labelled = bool(terms) and _BY_A_PERSON.match(terms[0][0]) is not None
         freed |= was_labelled and row["topic"] not in said
         if row["model"] != LABEL:
             own.append(Tag(row["topic"], row["score"], "maybe" if was_labelled else row["tier"], terms[was_labelled:], row["model"]))

@@ -2,7 +2,8 @@
 
 in   a ``LinearModel``, or a directory
 out  two files of plain numbers and words, the same bytes for the same model; a ``LinearModel`` again
-refuses to run anything that a file says: every array is checked for its type and size before it is used.
+refuses to run anything that a file says: every array is checked for its type, size and bounds before it is used.
+Everything that scores or decides stands in ``weights.npz``; ``model.json`` repeats topics and thresholds for people to read.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ __all__ = ["FORMAT", "KIND", "load", "npz", "read_npz", "replace_file", "save"]
 FORMAT = 2  # of model.json and weights.npz; an unknown one is refused, never guessed at
 KIND = "tracker-linear"
 _WAY_OUT = "install the package again, or train one with `make model`"
-_FIELDS = {"name": str, "sha256": str, "topics": list, "heads": dict}
+_FIELDS = {"name": str, "sha256": str}
 
 
 def save(model: LinearModel, directory: Path, *, prefix: str = "topics") -> str:
@@ -66,22 +67,21 @@ def load(directory: Path, *, sha256: str = "") -> LinearModel:
     """
     described = _described(Path(directory) / "model.json")
     path = Path(directory) / "weights.npz"
+    if not described["name"].endswith(described["sha256"][:8]):
+        raise ModelError(f"{directory}/model.json: bears the name of another model; {_WAY_OUT}")
     if sha256 and described["sha256"] != sha256:
         raise ModelError(f"{path}: is not the file that the database vouches for (sha256 differs); {_WAY_OUT}")
     arrays = read_npz(path, str(described["sha256"]))
-    topics = tuple(described["topics"])
     try:
-        space = FeatureSpace(
-            _strings(arrays["words"]), arrays["pairs"], _strings(arrays["pieces"]), arrays["idf"],
-            arrays["members"], arrays["scale"], arrays["links"], arrays["link_idf"],
-        )  # fmt: skip
+        topics = tuple(_strings(arrays["topics"]))
+        space = _space(arrays)
         weights = arrays["weights"].astype(np.float32) * arrays["step"].astype(np.float32)
-        bias = arrays["bias"]
-        if weights.shape != (space.size, len(bias)):
+        bias = _numbers(arrays, "bias", 1)
+        if weights.shape != (space.size, len(bias)) or not np.isfinite(weights).all():
             raise ValueError(f"{space.size} features and {len(bias)} columns, but weights of shape {weights.shape}")
-        heads = {kind: _head(kind, topics, described["heads"][kind], arrays, len(bias)) for kind in KINDS}
-    except (KeyError, ValueError, IndexError, OverflowError) as error:
-        raise ModelError(f"{path}: does not hold what model.json promises ({error}); {_WAY_OUT}") from None
+        heads = {kind: _head(kind, topics, arrays, len(bias)) for kind in KINDS}
+    except (KeyError, ValueError, IndexError, TypeError, OverflowError) as error:
+        raise ModelError(f"{path}: does not hold what it should ({error}); {_WAY_OUT}") from None
     about = {key: value for key, value in described.items() if key not in ("kind", "format", "name", "topics", "heads")}
     return LinearModel(described["name"], topics, space, weights, bias, heads, about)
 
@@ -93,6 +93,7 @@ def _arrays_of(model: LinearModel) -> dict[str, NDArray[Any]]:
     space = model.space
     step = np.maximum(np.abs(model.weights).max(axis=0, initial=0.0), 1e-12) / 32_767
     arrays: dict[str, NDArray[Any]] = {
+        "topics": _blob(model.topics),
         "words": _blob(space.words),
         "pairs": space.pairs.astype(np.uint16 if len(space.words) <= 1 << 16 else np.uint32),
         "pieces": _blob(space.pieces),
@@ -109,14 +110,44 @@ def _arrays_of(model: LinearModel) -> dict[str, NDArray[Any]]:
         arrays[f"{kind}_columns"] = np.asarray(head.columns, np.int32)
         arrays[f"{kind}_slope"] = np.asarray(head.slope, np.float64)
         arrays[f"{kind}_offset"] = np.asarray(head.offset, np.float64)
+        for tier in ("maybe", "confident"):
+            arrays[f"{kind}_{tier}"] = np.array([getattr(head, tier)[topic] for topic in model.topics], np.float64)
     return arrays
 
 
-def _head(kind: str, topics: tuple[str, ...], described: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], columns: int) -> Head:
-    column, slope, offset = (arrays[f"{kind}_{name}"].reshape(len(topics)) for name in ("columns", "slope", "offset"))
+def _space(arrays: Mapping[str, NDArray[Any]]) -> FeatureSpace:
+    """Return the feature space of a file whose every number has been looked at: what lies beyond an array would score at random."""
+    words, pieces = _strings(arrays["words"]), _strings(arrays["pieces"])
+    pairs, members, links = (arrays[name].astype(np.int64).reshape(-1, 2) for name in ("pairs", "members", "links"))
+    idf, scale, link_idf = (_numbers(arrays, name, 1) for name in ("idf", "scale", "link_idf"))
+    _within("pairs", pairs, (len(words), len(words)))
+    _within("members", members, (len(words) + len(pairs), len(scale)))
+    _within("links", links, (len(scale), len(scale)))
+    return FeatureSpace(words, pairs, pieces, idf, members, scale, links, link_idf)
+
+
+def _within(name: str, numbers: NDArray[np.int64], ends: tuple[int, int]) -> None:
+    if numbers.size and (numbers.min() < 0 or (numbers.max(axis=0) >= ends).any()):
+        raise ValueError(f'"{name}" names what is not there')
+
+
+def _numbers(arrays: Mapping[str, NDArray[Any]], name: str, dimensions: int) -> NDArray[np.float64]:
+    numbers = arrays[name].astype(np.float64)
+    if numbers.ndim != dimensions or not np.isfinite(numbers).all():
+        raise ValueError(f'"{name}" is no plain list of numbers')
+    return numbers
+
+
+def _head(kind: str, topics: tuple[str, ...], arrays: Mapping[str, NDArray[Any]], columns: int) -> Head:
+    column = arrays[f"{kind}_columns"].astype(np.int64)
+    slope, offset, maybe, confident = (_numbers(arrays, f"{kind}_{name}", 1) for name in ("slope", "offset", "maybe", "confident"))
+    if {len(column), len(slope), len(offset), len(maybe), len(confident)} != {len(topics)}:
+        raise ValueError(f"{len(topics)} topics, but other numbers for a {kind}")
     if len(topics) and (column.min() < 0 or column.max() >= columns):
         raise ValueError(f"a {kind} column beyond the {columns} there are")
-    return Head(column.astype(np.int64), slope, offset, described["maybe"], described["confident"])
+    return Head(
+        column, slope, offset, dict(zip(topics, maybe.tolist(), strict=True)), dict(zip(topics, confident.tolist(), strict=True))
+    )  # fmt: skip
 
 
 def _blob(strings: tuple[str, ...]) -> NDArray[np.uint8]:
@@ -144,15 +175,7 @@ def _described(path: Path) -> dict[str, Any]:
     for key, kind in _FIELDS.items():
         if not isinstance(described.get(key), kind):
             raise ModelError(f'{path}: has no usable "{key}"; {_WAY_OUT}')
-    if not all(_has_thresholds(described["heads"].get(kind), described["topics"]) for kind in KINDS):
-        raise ModelError(f'{path}: "heads" lacks a threshold for a topic; {_WAY_OUT}')
     return described
-
-
-def _has_thresholds(head: object, topics: list[object]) -> bool:
-    if not isinstance(head, dict) or not all(isinstance(head.get(tier), dict) for tier in ("maybe", "confident")):
-        return False
-    return all(isinstance(topic, str) and isinstance(head[tier].get(topic), int | float) for topic in topics for tier in head)
 
 
 def read_npz(path: Path, sha256: str) -> dict[str, NDArray[Any]]:
