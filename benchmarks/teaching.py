@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker import gate, learn, teach
+from tracker.calibrate import average_precision
 from tracker.config import Config, load, shipped_file
 from tracker.examples import Example, read_labels
 from tracker.holdout import Holdout, in_holdout, load_holdout
@@ -102,7 +103,7 @@ class World:
         """Figures of one model on the last months."""
         told = np.array([truth(one) for one in self.test])
         scores, tagged = self.scores(model, topic, self.test)
-        return Measured(gate.average_precision(told, scores), float(2 * (told & tagged).sum() / max(told.sum() + tagged.sum(), 1)))
+        return Measured(average_precision(scores, told), float(2 * (told & tagged).sum() / max(told.sum() + tagged.sum(), 1)))
 
 
 def _item(one: Example) -> Item:
@@ -156,7 +157,7 @@ def taught(world: World, start: LinearModel, user: User, steps: Sequence[int] = 
         lessons = list(user.answers(world, asked))
         parts = [tuple(one for one in lessons if in_holdout(one.item.key) is held) for held in (False, True)]
         told = {one.item.key for one in lessons}
-        recent = tuple(item for item in world.items if item.key not in told)
+        recent = tuple(item for item in world.items if item.key not in told and not in_holdout(item.key))
         given = teach.Material(parts[0], parts[1], 0, recent, "")
         made, _, _ = teach.challenger(start, world.config, given)
         tests = teach.trials(world.holdout_of(start), start, champion, made, given.held, world.config)

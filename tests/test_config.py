@@ -42,6 +42,11 @@ MISTAKES = {
     "a value where a table belongs": ("tracker = 5\n", 1, ("tracker must be a table",)),
     "a feed that is no table": ("[feeds]\na = 5\n", 2, ("[feeds]", '"a" must be a table')),
     "a list of tables": ('[[feeds.a]]\nurl = "https://example.org"\n', 1, ('"a" must be a table',)),
+    "a topic that is switched off and watched": (
+        GOOD + '[topics.agent-memory]\nenabled = false\n[watches.w]\nquestion = "?"\nby = ["any"]\ntopics = ["agent-memory"]\n',
+        8,
+        ("[watches.w]", '"agent-memory" is switched off', "enabled = false"),
+    ),
     "a bad id": ('[feeds."My Feed"]\nurl = "https://example.org/"\n', 1, ("a-z, 0-9 and hyphens",)),
     "an unknown kind": (GOOD + 'kind = "fed"\n', 3, ("[feeds.a]", '"fed"', 'did you mean "feed"?')),
     "a kind that is no text": (GOOD + "kind = []\n", 3, ("[feeds.a]", "unknown kind")),

@@ -6,7 +6,9 @@ import csv
 import gzip
 import json
 import random
+import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +19,15 @@ from click.testing import CliRunner, Result
 from tracker import evaluate, store
 from tracker.calibrate import average_precision, interval
 from tracker.cli import cli
+from tracker.config import DEFAULTS
 from tracker.examples import Example
-from tracker.store import models
+from tracker.holdout import in_holdout, load_holdout
+from tracker.store import items, labels, models, sources
 from tracker.taggers.linear import LinearModel
 from tracker.taggers.stored_model import load, save
 from tracker.taggers.topics import TopicTagger
-from tracker.train import build
-from tracker.types import Item, Topic
+from tracker.train import build, fit
+from tracker.types import Entry, Item, Source, Topic
 
 CORE, MEMORY = "agent-self-improvement", "agent-memory"
 WORDS = {
@@ -204,27 +208,100 @@ def test_figures_on_what_a_model_has_learned_from_are_told_apart(run: Callable[.
     assert "flatter" not in fresh.stderr
 
 
-def test_the_champion_is_judged_unless_another_is_named(
-    run: Callable[..., Result], model: LinearModel, model_dir: Path, tmp_path: Path
-) -> None:
-    names = files(tmp_path, examples(60, seed=12))
+def test_a_holdout_counts_for_the_model_it_belongs_to(model: LinearModel, model_dir: Path, tmp_path: Path) -> None:
+    made, other = examples(), tmp_path / "other"
+    build(examples(seed=19), other)
+    own = evaluate.known_rows(model, made, model_dir, shipped=other)
+    assert 20 < own < 60
+    foreign = load(other)
+    save(foreign, tmp_path / "alone")
+    assert evaluate.known_rows(foreign, made, tmp_path / "alone", shipped=model_dir) == 0  # another model's holdout says nothing of it
+    (model_dir / "holdout.npz").replace(tmp_path / "kept")
+    (model_dir / "holdout.npz").write_bytes(b"torn")
+    try:
+        assert evaluate.known_rows(foreign, made, other, shipped=model_dir) == 0  # nor does it stop where it is damaged
+    finally:
+        (tmp_path / "kept").replace(model_dir / "holdout.npz")
+    child = replace(model, about={"shipped": model.about["sha256"]})
+    assert evaluate.known_rows(child, made, tmp_path / "none", shipped=model_dir) == own
+    held = load_holdout(model_dir).keys
+    fresh = next(e.key for e in made if e.key not in held)
+    assert evaluate.known_rows(child, made, tmp_path / "none", [fresh, held[0]], shipped=model_dir) == own + 1
+
+
+@pytest.fixture
+def champion(run: Callable[..., Result], model: LinearModel, tmp_path: Path) -> tuple[sqlite3.Connection, str]:
+    """A database with a model in use that was made from the shipped one, and the name of its files."""
     (tmp_path / "data").mkdir()
     db = store.open(tmp_path / "data" / "tracker.db", write=True)
-    name = save(model, tmp_path / "data" / "models" / "mine", prefix="taught")
-    digest = str(load(tmp_path / "data" / "models" / "mine").about["sha256"])
+    return db, crown(db, model, tmp_path, str(load(DEFAULTS / "model").about["sha256"]))
+
+
+def crown(db: sqlite3.Connection, model: LinearModel, folder: Path, shipped: str) -> str:
+    place = folder / "data" / "models" / "own-00000001"
+    name = save(replace(model, about={"shipped": shipped}), place, prefix="taught")
+    row = models.Stored("mine", "2026-06-01T00:00:00Z", "champion", 40, "h", place.name, str(load(place).about["sha256"]), "better")
     with store.transaction(db):
-        models.add(db, models.Stored("mine", "2026-06-01T00:00:00Z", "champion", 40, "h", "mine", digest, "better"), [])
-    assert told(run(*names))["from"] == "champion"
-    assert told(run(*names))["model"] == name
+        models.add(db, row, [])
+    return name
+
+
+def test_the_champion_is_judged_unless_another_is_named(
+    run: Callable[..., Result], champion: tuple[sqlite3.Connection, str], model_dir: Path, tmp_path: Path
+) -> None:
+    names = files(tmp_path, examples(60, seed=12))
+    found = told(run(*names))
+    assert (found["from"], found["model"]) == ("champion", champion[1])
+    assert "instead" not in found
     assert told(run(*names, "--model", "mine"))["from"] == "mine"
     assert told(run(*names, "--model", model_dir))["from"] == str(model_dir)
     refused = run(*names, "--model", "yours")
     assert refused.exit_code == 1
     assert '"yours" is neither a folder with a model nor a model of' in refused.stderr
     assert "mine" in refused.stderr
+
+
+@pytest.mark.parametrize("case", ["another release", "damaged", "outside"])
+def test_where_the_champion_cannot_tag_what_tags_in_its_place_is_judged_and_that_is_told(
+    case: str, run: Callable[..., Result], champion: tuple[sqlite3.Connection, str], model: LinearModel, tmp_path: Path
+) -> None:
+    db, _ = champion
+    if case == "another release":
+        crown(db, model, tmp_path, "other")
     with store.transaction(db):
-        db.execute("UPDATE models SET sha256 = 'other'")
-    assert "vouches" in run(*names).stderr
+        if case == "damaged":
+            db.execute("UPDATE models SET sha256 = 'other'")
+        elif case == "outside":
+            save(model, tmp_path / "data" / "outside")
+            db.execute("UPDATE models SET artifact = '../outside'")
+    names = files(tmp_path, examples(60, seed=12))
+    result = run(*names)
+    found = told(result)
+    assert (found["from"], found["model"]) == ("shipped", load(DEFAULTS / "model").name)
+    assert found["instead"].startswith("the model mine ")
+    assert f"Not the model in use is measured: {found['instead']}." in result.stderr
+    assert "install the package again" not in result.stderr
+    assert run(*names, "--model", "mine").exit_code == 1  # what is asked for by name is never another
+
+
+def test_the_lessons_of_a_champion_are_told_apart(
+    run: Callable[..., Result], champion: tuple[sqlite3.Connection, str], tmp_path: Path
+) -> None:
+    db, made = champion[0], examples(60, seed=20)
+    names = files(tmp_path, made)
+    assert told(run(*names))["learned_from"] == 0
+    news = [e.key for e in made if e.kind == "news"]
+    lesson, held = (next(key for key in news if in_holdout(key) is part) for part in (False, True))
+    late, unseen = [key for key in news if not in_holdout(key) and key != lesson][:2]
+    blog = Source("blog", "feed", "https://example.org/feed", "The Blog")
+    entries = [Entry("A title", key.removeprefix("url:"), key, published_at="2026-05-01T00:00:00Z") for key in (lesson, held, late)]
+    with store.transaction(db):
+        sources.sync(db, [blog], "2026-05-01T00:00:00Z")
+        items.save(db, blog, entries, now="2026-05-01T00:00:00Z", first=False, old_before=None)
+        for key in (lesson, held, late, unseen):
+            at = "2026-06-02T00:00:00Z" if key == late else "2026-05-02T00:00:00Z"
+            labels.add(db, key, f"topic:{MEMORY}", 1, who="ann", picked="browse", now=at)
+    assert told(run(*names))["learned_from"] == 1  # neither what is held out, nor a later label, nor one of no item
 
 
 def test_a_run_is_compared_with_an_earlier_one_row_by_row(run: Callable[..., Result], model_dir: Path, tmp_path: Path) -> None:
@@ -247,6 +324,33 @@ def test_a_run_is_compared_with_an_earlier_one_row_by_row(run: Callable[..., Res
     assert found["paper"][MEMORY]["rows"] + found["news"][MEMORY]["rows"] == 80
     assert found["paper"][MEMORY]["interval"][0] > 0
     assert found["paper"][CORE]["difference"] == 0
+
+
+def test_a_title_is_no_formula_in_a_file_of_rows_and_is_found_again(model: LinearModel, tmp_path: Path) -> None:
+    made = [replace(e, title=f"{sign}{e.title}") for e, sign in zip(examples(30, seed=21), "=+-@'" * 6, strict=True)]
+    made[4] = replace(made[4], title="'=x")
+    judged = evaluate.judge(model, (), made)
+    (tmp_path / "rows.csv").write_text(evaluate.rows_csv(judged), newline="")
+    with (tmp_path / "rows.csv").open(newline="") as file:
+        cells = [row["title"] for row in csv.DictReader(file)]
+    assert not [cell for cell in cells if cell[0] in "=+-@"]
+    earlier = evaluate.read_rows(tmp_path / "rows.csv")
+    assert set(earlier) == {(e.key, e.title) for e in made}
+    assert sum(row[MEMORY]["rows"] for row in evaluate.compared(judged, earlier).values()) == 30
+
+
+def test_a_row_without_a_date_stands_on_neither_side_of_a_time_split(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = [replace(e, day="") if n % 10 == 0 else e for n, e in enumerate(examples(150, seed=22))]
+    also = [replace(e, day="", judged=False) for e in examples(3, seed=23)]
+    taught: list[Example] = []
+    monkeypatch.setattr("tracker.train.fit", lambda given: (taught.extend(given), fit(given))[1])
+    first, later, undated = evaluate.time_split(made, (), also)
+    assert all("" < e.month < first for e in taught)
+    assert all(e.month >= first for e in later.examples)
+    assert undated == 15 + 3
+    assert len(taught) + len(later.examples) + 15 == 150
+    found = evaluate.report(later)
+    assert "The time split leaves out what has no date: 18" in run_lines({**found, "time_split": {"without_date": undated}})
 
 
 def test_cross_validation_judges_months_that_were_not_seen(run: Callable[..., Result], tmp_path: Path) -> None:
@@ -282,7 +386,7 @@ ERRORS = {
     "not text": (["--labels", "binary.csv"], "binary.csv: cannot be read"),
     "no folder of texts": (["--labels", "papers.csv"], "the folder of their texts is needed"),
     "a folder without texts": (["--labels", "papers.csv", "--texts", "void"], "has no text for any id in papers.csv"),
-    "a damaged text file": (["--labels", "papers.csv", "--texts", "torn"], "papers-x.jsonl.gz: cannot be read"),
+    "a damaged text file": (["--labels", "papers.csv", "--texts", "torn"], "papers-x.jsonl.gz, line 0: cannot be read"),
     "no model": (["--labels", "news.csv", "--model", "void"], "model.json: cannot be read"),
     "not a rows file": (["--labels", "news.csv", "--against", "news.csv"], "is not a file that `tracker evaluate --rows` wrote"),
     "too little": (["--labels", "news.csv", "--cross-validate"], "cannot train"),

@@ -335,7 +335,7 @@ def test_the_least_sure_come_first_with_the_reason_and_the_words(asked: sqlite3.
     assert found[1].item.key == key(5)
     assert {question.item.key for question in found[:4]} <= {key(n) for n in range(2, 8)}
     assert found[0].words == ("memory",)
-    assert found[4].why == "picked at random, so that the figures stay honest"
+    assert found[4].why == "picked at random, so that not only unsure items are judged"
     lines = "\n".join(label.lines(found[0], config))
     assert "Agent memory" in lines
     assert "Report five" in lines
@@ -580,6 +580,7 @@ def test_a_label_of_an_item_to_come_is_kept(home: Path, cooked: sqlite3.Connecti
         ((key(1), "robot-coking", "yes"), 1, "there is no topic 'robot-coking'; did you mean 'robot-cooking'?"),
         (("whatever", "tea", "yes"), 1, "'whatever' names no item"),
         (("guid:blog:\x1b[31mred", "tea", "yes"), 1, "'guid:blog:red' names no item"),
+        (("guid:blog:\udcff", "tea", "yes"), 1, "names no item"),  # bytes that are no UTF-8
         (("20260612999999", "tea", "yes"), 1, "'20260612999999' names no item"),
         ((key(1), "tea", "perhaps"), 2, "'perhaps' is not one of 'yes', 'no', 'undo'"),
         ((key(1), "tea"), 2, "tracker label KEY TAG yes|no|undo"),

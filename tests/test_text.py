@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracker.text import MAX_TEXT, MAX_TITLE, clean_html, content_hash, fold, one_line, paragraph, plain, printable
+from tracker.text import MAX_TEXT, MAX_TITLE, clean_html, content_hash, csv_cell, csv_text, fold, one_line, paragraph, plain, printable
 
 ASTRONAUT = "\U0001f469\u200d\U0001f680"
 ANY = st.text(st.characters(codec=None))  # lone surrogates too
@@ -191,6 +191,22 @@ def test_clean_html_lets_nothing_active_through(markup: str) -> None:
 def test_fold_takes_any_text_and_folding_twice_is_folding_once(text: str) -> None:
     assert fold(fold(text)) == fold(text)
     assert fold(text.upper().lower()) == fold(text.upper().lower().lower())
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@sum(a1)", "\t=1", "\r1", "\n=1", "  =1", "＝1+1", "－1", "'=1", "''@x"])
+def test_what_a_spreadsheet_would_run_becomes_text_in_a_cell(text: str) -> None:
+    assert csv_cell(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("text", ["", "a=1", "0.5", "arxiv:2501.00001", "'t is", "Agents - a survey"])
+def test_a_harmless_cell_is_written_as_it_is(text: str) -> None:
+    assert csv_cell(text) == csv_text(text) == text
+
+
+@given(st.one_of(ANY, st.text("'=+-@ \t\n\r＝x", max_size=8)))
+def test_every_cell_is_read_as_it_was(text: str) -> None:
+    assert csv_text(csv_cell(text)) == text
+    assert csv_cell(text).lstrip()[:1] not in {*"=+-@＝＋－＠"} - {""}
 
 
 N = 1_000_000

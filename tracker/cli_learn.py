@@ -16,6 +16,7 @@ from tracker.options import Group, Options
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
+    from pathlib import Path
 
     from tracker.config import Config
     from tracker.label import Question
@@ -34,7 +35,7 @@ ASKED = 20  # questions in a sitting, unless --limit says otherwise
 @click.argument("tag", required=False)
 @click.argument("answer", required=False, type=click.Choice(["yes", "no", "undo"]))
 @click.option("--topic", "topics", multiple=True, metavar="TOPIC", help="Ask of this topic alone; may be given several times.")
-@click.option("--random", "at_random", is_flag=True, help="Pick every question at random: what figures are made from.")
+@click.option("--random", "at_random", is_flag=True, help="Pick every question at random, not one of five.")
 @click.option("--limit", type=click.IntRange(1, 1000), help=f"How many questions ({ASKED}; outside a terminal 1).")
 @click.option("--recent", type=click.IntRange(1, 100_000), help="How many of the newest items are looked at (2,000).")
 @click.option("--who", metavar="NAME", help="Whose labels they are (the name of the user).")
@@ -290,7 +291,6 @@ def evaluate(
     if name and cross_validate:
         raise click.UsageError("--cross-validate makes models of its own, so it does not go with --model")
     from tracker import evaluate as stage
-    from tracker.config import DEFAULTS
 
     folder = Path(texts) if texts else None
     labels = stage.labels_of([Path(file) for file in files], folder)
@@ -302,10 +302,10 @@ def evaluate(
         more = stage.labels_of([Path(file) for file in also], folder) if also else stage.Labels((), ())
         found, judged = stage.refitted(labels, topics, more)
     else:
-        model, whose = _chosen_model(options, name)
+        model, chosen, place, taught = _chosen_model(options, name)
         judged = stage.judge(model, topics, labels.examples)
-        known = stage.known_rows(labels.examples, [DEFAULTS / "model", *([Path(name)] if name else [])])
-        found = {"model": model.name, "from": whose, "learned_from": known, "labels": list(labels.files), **stage.report(judged)}
+        known = stage.known_rows(model, labels.examples, place, taught)
+        found = {"model": model.name, **chosen, "learned_from": known, "labels": list(labels.files), **stage.report(judged)}
     if earlier is not None:
         found["against"] = {"file": Path(str(against)).name, "kinds": stage.compared(judged, earlier)}
     if rows:
@@ -326,28 +326,39 @@ def _configured(options: Options) -> Config:
     return load(shipped_file()) if absent else options.load()
 
 
-def _chosen_model(options: Options, name: str | None) -> tuple[LinearModel, str]:
-    """The model that was asked for, else the one in use; and where it comes from: champion, shipped, or what the user wrote."""
+def _chosen_model(options: Options, name: str | None) -> tuple[LinearModel, dict[str, str], Path, set[str]]:
+    """The model that was asked for, else the one that tags; where it comes from, where it lies, and the items whose labels taught it here.
+
+    What is told of it: ``from`` is champion, shipped or what the user wrote; ``instead`` says why it is not the champion.
+    """
     from pathlib import Path
 
     from tracker import store
     from tracker.config import DEFAULTS
     from tracker.errors import ModelError
+    from tracker.evaluate import lessons
     from tracker.store import models
+    from tracker.tag import own_model
     from tracker.taggers.stored_model import load
 
     if name and (Path(name).is_dir() or "/" in name):
-        return load(Path(name)), name
+        return load(Path(name)), {"from": name}, Path(name), set()
+    shipped, place = load(DEFAULTS / "model"), DEFAULTS / "model"
     if not Path(options.db).exists() and not name:
-        return load(DEFAULTS / "model"), "shipped"
+        return shipped, {"from": "shipped"}, place, set()
     db = store.open(options.db)
     stored = models.named(db, name) if name else models.champion(db)
     if stored:
-        return load(Path(options.db).parent / "models" / stored.artifact, sha256=stored.sha256), name or "champion"
+        try:
+            return own_model(db, stored, shipped), {"from": name or "champion"}, models.place(db, stored), lessons(db, stored)
+        except ModelError as error:
+            if name:
+                raise
+            return shipped, {"from": "shipped", "instead": str(error)}, place, set()
     if name:
         known = ", ".join(one.id for one in models.listed(db)) or "none was trained here"
         raise ModelError(f'"{name}" is neither a folder with a model nor a model of {options.db} (known: {known})')
-    return load(DEFAULTS / "model"), "shipped"
+    return shipped, {"from": "shipped"}, place, set()
 
 
 def _write(target: str, text: str) -> None:

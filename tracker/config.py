@@ -91,7 +91,9 @@ def load(path: str | Path) -> Config:
     if not user.section("feeds"):
         raise ConfigError("has no sources: add a [feeds.<id>] table, or write the shipped file with `tracker init`", str(path))
     _check_twins(user, sources)
-    watches = tuple(_watch(table, lab_ids, {topic.id for topic in topics}) for table in _enabled(user, "watches", lambda _: _WATCH_KEYS))
+    known = {topic.id for topic in topics}
+    off = {topic for topic, values in user.tables("topics").items() if values.get("enabled") is False}
+    watches = tuple(_watch(table, lab_ids, known, off) for table in _enabled(user, "watches", lambda _: _WATCH_KEYS))
     _check_after(user, watches)
     digests = tuple(map(_digest, _enabled(user, "digests", lambda _: _DIGEST_KEYS)))
     per_day = settings.values.get("read_per_day", READ_PER_DAY)
@@ -296,8 +298,12 @@ def _check_twins(file: TomlFile, sources: tuple[Source, ...]) -> None:
 # -- watches and digests ----------------------------------------------------------------------------
 
 
-def _watch(table: Table, labs: set[str], topics: set[str]) -> Watch:
+def _watch(table: Table, labs: set[str], topics: set[str], off: set[str]) -> Watch:
     values = table.values
+    if silent := [topic for topic in table.texts("topics") if topic in off]:
+        raise table.error(
+            f'topics: "{silent[0]}" is switched off; take it out here too, or switch this watch off with enabled = false', "topics"
+        )
     if not values.get("question", "").strip():
         raise table.error("has no question")
     if not values.get("topics") and not values.get("phrases"):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import csv
 import io
+import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,15 +21,19 @@ from typing import Any
 import numpy as np
 
 from tracker.calibrate import Scores, Truth, figures, interval
+from tracker.config import DEFAULTS
 from tracker.errors import ModelError
 from tracker.examples import Example, read_labels, rows_of
+from tracker.store import labels as store_labels
+from tracker.store import models, stored
 from tracker.taggers.features import features_text
 from tracker.taggers.linear import KINDS, LinearModel, topic_scores
 from tracker.taggers.topics import TopicTagger
+from tracker.text import csv_cell, csv_text
 from tracker.types import Item, Topic
 
 __all__ = [
-    "Judged", "Labels", "compared", "cross_validated", "judge", "known_rows", "labels_of", "lines", "read_rows", "refitted",
+    "Judged", "Labels", "compared", "cross_validated", "judge", "known_rows", "labels_of", "lessons", "lines", "read_rows", "refitted",
     "report", "rows_csv", "time_split",
 ]  # fmt: skip
 
@@ -93,15 +98,41 @@ def labels_of(paths: Sequence[Path], texts: Path | None) -> Labels:
     return Labels(tuple(found.values()), tuple(files))
 
 
-def known_rows(examples: Sequence[Example], folders: Iterable[Path]) -> int:
-    """Return how many examples a model has certainly learned from: those in the holdouts beside it, which hold one in five of its own."""
+def lessons(db: sqlite3.Connection, model: models.Stored) -> set[str]:
+    """Return the keys of items whose labels, of those that stand, have taught a model that was trained here."""
+    from tracker.holdout import in_holdout
+
+    said = {label.key for label in store_labels.current(db) if label.at <= model.trained_at and not in_holdout(label.key)}
+    return {item.key for item in stored.by_keys(db, sorted(said))}
+
+
+def known_rows(
+    model: LinearModel, examples: Sequence[Example], folder: Path, taught: Iterable[str] = (), shipped: Path = DEFAULTS / "model"
+) -> int:
+    """Return how many examples a model has certainly learned from: its lessons, and those in the holdout beside it, one in five of its own.
+
+    The shipped model and what was taught to it here have the shipped holdout.
+
+    Raises:
+        ModelError: the holdout that belongs to the model is damaged.
+    """
     from tracker.holdout import load_holdout
 
-    learned: set[str] = set()
-    for folder in folders:
-        if (folder / "holdout.npz").exists():
-            learned |= set(load_holdout(folder).keys)
+    learned = set(taught)
+    place = folder if (folder / "holdout.npz").exists() else shipped
+    if place == folder or _comes_from(model, shipped):
+        holdout = load_holdout(place)
+        learned |= {*holdout.keys, *holdout.seen}
     return sum(example.key in learned for example in examples)
+
+
+def _comes_from(model: LinearModel, shipped: Path) -> bool:
+    from tracker.taggers.stored_model import load
+
+    try:
+        return load(shipped).about["sha256"] in (model.about.get("sha256"), model.about.get("shipped"))
+    except ModelError:
+        return False  # whatever is wrong with it, it is another model
 
 
 # -- judging --------------------------------------------------------------------------------------
@@ -145,8 +176,9 @@ def cross_validated(examples: Sequence[Example], topics: Sequence[Topic], also: 
     )  # fmt: skip
 
 
-def time_split(examples: Sequence[Example], topics: Sequence[Topic], also: Sequence[Example] = ()) -> tuple[str, Judged]:
-    """Return the first month that was judged, and what a model of all months before says of it and of the later ones.
+def time_split(examples: Sequence[Example], topics: Sequence[Topic], also: Sequence[Example] = ()) -> tuple[str, Judged, int]:
+    """Return the first month that was judged, what a model of all months before says of it and of the later ones, and how many rows
+    are on neither side, for want of a date.
 
     Raises:
         ModelError: the earlier months are not enough to learn from.
@@ -157,8 +189,10 @@ def time_split(examples: Sequence[Example], topics: Sequence[Topic], also: Seque
     if len(months) < 2:
         raise ModelError("a time split needs labels of more than one month")
     first = months[int(len(months) * EARLIER)]
-    model = fit([example for example in (*examples, *_apart(also, examples)) if example.month < first]).model
-    return first, judge(model, topics, [example for example in examples if example.month >= first])
+    given = [*examples, *_apart(also, examples)]
+    dated = [example for example in given if example.month]  # a row without a date may be later than what is judged
+    model = fit([example for example in dated if example.month < first]).model
+    return first, judge(model, topics, [example for example in examples if example.month >= first]), len(given) - len(dated)
 
 
 def refitted(labels: Labels, topics: Sequence[Topic], also: Labels) -> tuple[dict[str, Any], Judged]:
@@ -171,8 +205,8 @@ def refitted(labels: Labels, topics: Sequence[Topic], also: Labels) -> tuple[dic
     judged = cross_validated(labels.examples, topics, learned)
     found = {"model": "refitted by months", "labels": list(labels.files), "also": list(also.files), **report(judged)}
     try:
-        first, later = time_split(labels.examples, topics, learned)
-        found["time_split"] = {"judged_from": first, **report(later)}
+        first, later, undated = time_split(labels.examples, topics, learned)
+        found["time_split"] = {"judged_from": first, "without_date": undated, **report(later)}
     except ModelError as error:
         found["time_split"] = {"not_possible": str(error)}
     return found, judged
@@ -266,14 +300,18 @@ def _daily_top(judged: Judged, truth: Truth) -> dict[str, Any] | None:
 
 
 def rows_csv(judged: Judged) -> str:
-    """Return a CSV with a row per text: key, kind, day, title, what people say, what the product says, and the score of each topic."""
+    """Return a CSV with a row per text: key, kind, day, title, what people say, what the product says, and the score of each topic.
+
+    Titles come from the web: what a spreadsheet would run as a formula has an apostrophe before it.
+    """
     text = io.StringIO()
     out = csv.writer(text, lineterminator="\n")
-    out.writerow(["key", "kind", "day", "title", "labels", "tags", "confident", *judged.topics])
+    out.writerow(map(csv_cell, ["key", "kind", "day", "title", "labels", "tags", "confident", *judged.topics]))
     for row, example in enumerate(judged.examples):
         said = [np.array(judged.topics)[table[row]] for table in (judged.tags, judged.sure_tags)]
         topics = [";".join(found) for found in (sorted(example.topics), *said)]
-        out.writerow([example.key, example.kind, example.day, example.title, *topics, *(f"{p:.6f}" for p in judged.scores[row])])
+        cells = [example.key, example.kind, example.day, example.title, *topics, *(f"{p:.6f}" for p in judged.scores[row])]
+        out.writerow(map(csv_cell, cells))
     return text.getvalue()
 
 
@@ -283,7 +321,7 @@ def read_rows(path: Path) -> dict[tuple[str, str], dict[str, str]]:
     Raises:
         ModelError: it is no such file.
     """
-    rows = rows_of(path)
+    rows = [{csv_text(name): csv_text(cell) for name, cell in row.items()} for row in rows_of(path)]
     if not {"key", "title", "kind", "labels", "tags"} <= rows[0].keys():
         raise ModelError(f"{path}: is not a file that `tracker evaluate --rows` wrote")
     return {(row["key"], row["title"]): row for row in rows}
@@ -335,9 +373,11 @@ def _difference(now: Scores, before: Scores, truth: Truth) -> dict[str, Any]:
 
 def lines(told: Mapping[str, Any]) -> Iterator[str]:
     """Yield a report as tables to read, one a kind, with the tags that the product gives."""
+    if told.get("instead"):
+        yield f"Not the model in use is measured: {told['instead']}."
     if told.get("learned_from"):
         yield (
-            f"At least {told['learned_from']} of these texts, probably five times as many, have taught this model: the figures flatter it. "
+            f"At least {told['learned_from']} of these texts, probably many more, have taught this model: the figures flatter it. "
             "--cross-validate judges months that were not seen."
         )
     for kind, topics in told["kinds"].items():
@@ -368,6 +408,8 @@ def _more_lines(told: Mapping[str, Any]) -> Iterator[str]:
     later = told.get("time_split", {})
     if "not_possible" in later:
         yield f"No time split: {later['not_possible']}"
+    if later.get("without_date"):
+        yield f"The time split leaves out what has no date: {later['without_date']}"
     for kind, means in later.get("overall", {}).items():
         yield (
             f"Time split, {later['rows'][kind]} {NAMES[kind]} from {later['judged_from']} on by what came before: "

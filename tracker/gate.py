@@ -5,7 +5,8 @@ out  a ``Verdict``: promoted or not, one sentence with the numbers, figures by t
 refuses to know models, texts, files and the database.
 Surprising: it asks for proof of no loss, not of gain: the paired bootstrap must give less than ``DOUBT`` to a fall of average precision
 by more than ``FALL``, for the mean and for each topic that was taught. A challenger that is equal passes.
-Recall and F1 at the threshold may not fall by more than ``LOST``.
+Recall and F1 at the threshold may not fall by more than ``LOST``. On the release's own labels the measure is the shipped model, not
+the champion: else small losses, each allowed, would add up from one champion to the next.
 """
 
 from __future__ import annotations
@@ -14,11 +15,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tracker.calibrate import Scores, Truth
+from tracker.calibrate import Scores, Truth, average_precision
 
-__all__ = ["ENOUGH", "Figures", "Trial", "Verdict", "average_precision", "figures", "judge"]
+__all__ = ["ENOUGH", "POSITIVES", "Figures", "Trial", "Verdict", "figures", "judge", "judges"]
 
 ENOUGH = 50  # held-out labels before they judge anything
 FALL = 0.02  # of average precision: less is noise
@@ -35,7 +35,7 @@ DRAWS = 500
 class Trial:
     """Held-out labels of one topic: which items, what is true, what champion and challenger say of them.
 
-    The first ``seed`` of them came with the release.
+    The first ``seed`` of them came with the release; ``shipped`` and ``shipped_tagged`` are what its model says of these.
     """
 
     topic: str
@@ -46,6 +46,8 @@ class Trial:
     champion_tagged: Truth
     challenger_tagged: Truth
     seed: int = 0
+    shipped: Scores | None = None  # None: the shipped model is the champion
+    shipped_tagged: Truth | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +79,33 @@ def judge(trials: Sequence[Trial], taught: Collection[str]) -> Verdict:
             f"{labels} held-out labels, {ENOUGH} needed; label about {missing * 5} more with `tracker label --random` "
             "(every fifth is held out)",
         )
+    for trial in trials:
+        if trial.topic in taught and not trial.truth.any():
+            return Verdict(False, f'no held-out item on "{trial.topic}" to judge by; label some more that are on it')
     able = [trial for trial in trials if trial.truth.any()]
     for trial in able:
         if why := _recall_lost(trial) or (_blurred(trial) or _estranged(trial) if trial.topic in taught else ""):
             return Verdict(False, why)
     falls = _falls(able)
     for n, trial in enumerate(able):
-        if trial.topic in taught and (np.nanmean(falls[:, n] > FALL) >= DOUBT):
-            return Verdict(False, _fell(f'on "{trial.topic}"', [trial], float(np.nanmean(falls[:, n] > FALL))))
-    mean = np.nanmean(falls, axis=1) if able else np.zeros(1)
-    if (mean > FALL).mean() >= DOUBT:
-        return Verdict(False, _fell(f"over {len(able)} topics", able, float((mean > FALL).mean())))
+        if trial.topic in taught and (doubt := _chance(falls[:, n])) >= DOUBT:
+            return Verdict(False, _fell(f'on "{trial.topic}"', [trial], doubt))
+    measured = falls[~np.isnan(falls).all(axis=1)]
+    if able and (doubt := _chance(np.nanmean(measured, axis=1))) >= DOUBT:
+        return Verdict(False, _fell(f"over {len(able)} topics", able, doubt))
     return Verdict(True, _passed(able, taught, labels))
+
+
+def judges(truth: Truth) -> bool:
+    """Return whether held-out labels of a topic of the user's own are enough to judge by: of one answer alone, none are."""
+    yes = int(truth.sum())
+    return len(truth) >= ENOUGH and min(yes, len(truth) - yes) >= POSITIVES
+
+
+def _chance(falls: Scores) -> float:
+    """Return the share of draws with a fall, among those that could show one: without a positive nothing falls."""
+    drawn = falls[~np.isnan(falls)]
+    return float((drawn > FALL).mean()) if len(drawn) else 1.0
 
 
 def _recall_lost(trial: Trial) -> str:
@@ -105,8 +122,10 @@ def _estranged(trial: Trial) -> str:
     truth = trial.truth[rows]
     if truth.sum() < POSITIVES // 2:
         return ""
-    before, after = (average_precision(truth, scores[rows]) for scores in (trial.champion, trial.challenger))
-    tags_before, tags_after = (_f1(truth, tagged[rows]) for tagged in (trial.champion_tagged, trial.challenger_tagged))
+    scores = trial.champion if trial.shipped is None else trial.shipped
+    tagged = trial.champion_tagged if trial.shipped_tagged is None else trial.shipped_tagged
+    before, after = (average_precision(said[rows], truth) for said in (scores, trial.challenger))
+    tags_before, tags_after = (_f1(truth, said[rows]) for said in (tagged, trial.challenger_tagged))
     if before - after <= SEED_LOST and tags_before - tags_after <= 2 * SEED_LOST:
         return ""
     return (
@@ -146,19 +165,10 @@ def _falls(trials: Sequence[Trial]) -> Scores:
         for n, (trial, place) in enumerate(zip(trials, places, strict=True)):
             weight = times[place]
             if (weight * trial.truth).any():
-                found[draw, n] = average_precision(trial.truth, trial.champion, weight) - average_precision(
-                    trial.truth, trial.challenger, weight
+                found[draw, n] = average_precision(trial.champion, trial.truth, weight) - average_precision(
+                    trial.challenger, trial.truth, weight
                 )
     return found
-
-
-def average_precision(truth: Truth, scores: Scores, times: NDArray[np.int64] | None = None) -> float:
-    """Return average precision where each row stands so many ``times``; rows of one score count as found together."""
-    times = np.ones(len(truth), np.int64) if times is None else times
-    order = np.argsort(-scores, kind="stable")
-    last = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
-    hits, seen = np.cumsum((times * truth)[order])[last], np.cumsum(times[order])[last]
-    return float((np.diff(hits, prepend=0) * hits / np.maximum(seen, 1)).sum() / hits[-1])
 
 
 def _fell(where: str, trials: Sequence[Trial], doubt: float) -> str:
@@ -171,8 +181,8 @@ def _fell(where: str, trials: Sequence[Trial], doubt: float) -> str:
 
 def _means(trials: Sequence[Trial]) -> tuple[float, float]:
     return (
-        float(np.mean([average_precision(trial.truth, trial.champion) for trial in trials])),
-        float(np.mean([average_precision(trial.truth, trial.challenger) for trial in trials])),
+        float(np.mean([average_precision(trial.champion, trial.truth) for trial in trials])),
+        float(np.mean([average_precision(trial.challenger, trial.truth) for trial in trials])),
     )
 
 
@@ -194,7 +204,7 @@ def figures(truth: Truth, scores: Scores, tagged: Truth) -> Figures:
     return Figures(
         int(truth.sum()),
         int((~truth).sum()),
-        round(average_precision(truth, scores), 4) if truth.any() else None,
+        round(average_precision(scores, truth), 4) if truth.any() else None,
         round(right / int(tagged.sum()), 4) if tagged.any() else None,
         round(right / int(truth.sum()), 4) if truth.any() else None,
     )

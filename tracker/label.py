@@ -147,7 +147,7 @@ def _at_random(items: Sequence[Item], topic: Topic, seed: str) -> _Offers:
         return blake2b(f"{seed} {topic.id} {item.key}".encode(errors="replace"), digest_size=8).digest()
 
     order = sorted(range(len(items)), key=lambda n: lot(items[n]))
-    return ((place, "picked at random, so that the figures stay honest") for place in order)
+    return ((place, "picked at random, so that not only unsure items are judged") for place in order)
 
 
 def _unsure(items: Sequence[Item], topics: Sequence[Topic], model: LinearModel | None, told: _Told) -> dict[str, _Offers]:

@@ -90,7 +90,11 @@ def summary(result: Any, totals: Mapping[str, Any], db: str, seconds: float, *, 
 
 def tagged(facts: Mapping[str, Any]) -> Iterator[str]:
     """Yield how many items were tagged, and how many wait for a model."""
-    yield f"{facts['items']} items tagged, {facts['on_topic']} on topic." if facts["items"] else "Nothing waits for tagging."
+    yield (
+        f"{facts['items']} {'item' if facts['items'] == 1 else 'items'} tagged, {facts['on_topic']} on topic."
+        if facts["items"]
+        else "Nothing waits for tagging."
+    )
     if facts["waiting"]:
         yield f"The model could not be loaded: rules tagged alone, {facts['waiting']} items wait for it; `tracker doctor` says why."
     elif facts.get("problem"):
@@ -154,6 +158,9 @@ def status(facts: Mapping[str, Any], now: datetime) -> Iterator[str]:
         yield f"{sum(unread.values())} articles of official posts could not be read; tagged by what their sources say{hosts}"
     totals = facts["totals"]
     yield f"{totals['items']} items, {totals['on_topic']} on topic{_counts(totals['by_topic'], ' – ')}"
+    if facts["labels"] or facts["model"] != "shipped":
+        told = f"the model in use, {facts['model']}, has learned from {facts['learned']}" if facts["learned"] else "the shipped model tags"
+        yield f"{facts['labels']} {'label' if facts['labels'] == 1 else 'labels'} of people; {told} (`tracker train` learns, `tracker doctor` checks it)."
 
 
 def _missing(facts: Mapping[str, Any], now: datetime) -> Iterator[str]:

@@ -72,11 +72,15 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What tagging so many ``items`` again would change, by topic. ``problem`` says why the model would not be used."""
+    """What tagging so many ``items`` again would change, by topic.
+
+    ``problem`` says why no model would be used, ``instead`` why the shipped one and not the champion.
+    """
 
     items: int
     topics: dict[str, Changes]
     problem: str = ""
+    instead: str = ""
 
     def as_dict(self) -> dict[str, object]:
         """The preview for ``--json``, with the key of every item."""
@@ -84,7 +88,7 @@ class Preview:
             topic: {what: [key for key, _ in getattr(changes, what)] for what in Changes.__slots__}
             for topic, changes in self.topics.items()
         }
-        return {"items": self.items, "topics": told, "problem": self.problem}
+        return {"items": self.items, "topics": told, "problem": self.problem or self.instead}
 
 
 def load(config: Config, model_dir: Path = DEFAULTS / "model", *, db: sqlite3.Connection | None = None) -> Taggers:
@@ -119,7 +123,7 @@ def own_model(db: sqlite3.Connection, row: models.Stored, shipped: LinearModel) 
 
     way_out = "the shipped model tags in its place; `tracker train` makes it anew from your labels"
     try:
-        model = stored_model.load(models.folder(db) / row.artifact, sha256=row.sha256)
+        model = stored_model.load(models.place(db, row), sha256=row.sha256)
     except ModelError as error:
         raise ModelError(f"the model {row.id} cannot be used ({str(error).partition(';')[0]}): {way_out}") from None
     if model.about.get("shipped") != shipped.about.get("sha256"):
@@ -158,7 +162,7 @@ def preview(db: sqlite3.Connection, config: Config, since: datetime, *, taggers:
         for item, said in zip(batch, taggers.topics.tag(batch), strict=True):
             after = {topic: tag.tier for topic, tag in tags.overruled(db, item.id, said).items() if tag.tier != "no"}
             _compare(item, before.get(item.id, {}), after, found)
-    return Preview(count, dict(sorted(found.items())), taggers.without_model)
+    return Preview(count, dict(sorted(found.items())), taggers.without_model, taggers.instead)
 
 
 def _compare(item: Item, before: dict[str, str], after: dict[str, str], found: dict[str, Changes]) -> None:
@@ -174,6 +178,8 @@ def preview_lines(changes: Preview, titles: int = 3) -> Iterator[str]:
     """Yield a preview for a person: what comes and goes on each topic, with a few titles each."""
     if changes.problem:
         yield f"The model cannot be used ({one_line(changes.problem, 300)}): this is what rules alone would say."
+    elif changes.instead:
+        yield f"This is what the shipped model would say: {one_line(changes.instead, 300)}."
     yield f"{changes.items} items would be tagged again; nothing is changed yet."
     for topic, change in changes.topics.items():
         turned = [f"{len(found)} {words}" for words, found in (("become sure", change.sure), ("no longer sure", change.unsure)) if found]

@@ -21,6 +21,8 @@ __all__ = [
     "MAX_TITLE",
     "clean_html",
     "content_hash",
+    "csv_cell",
+    "csv_text",
     "fold",
     "one_line",
     "paragraph",
@@ -49,6 +51,9 @@ _BLOCK = re.compile(
     r"<\s*(?:/\s*)?(?:p|div|li|tr|td|th|dt|dd|h[1-6]|blockquote|section|article|ul|ol|dl|table|pre|figure|br|hr)\b[^<>]{0,2000}>",
     re.IGNORECASE,
 )
+_FORMULA = re.compile(
+    "'*(?:\\s*[=+@\uff0b\uff0d\uff1d\uff20-]|[\t\r\n])"
+)  # what a spreadsheet may run, also in full width and behind blanks
 _SIGN = re.compile(r"<(?![^<>]*>)")  # no tag, since it never ends: "if a <b"
 _TAG = re.compile(r"<(/?)([a-z][a-z0-9]{0,30})[^<>]*>?", re.IGNORECASE)
 # Elements that hold nothing, or that the next of their kind closes: they stand beside each other, however many there are.
@@ -131,6 +136,20 @@ def fold(text: str) -> str:
     decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())  # 𝐁 is B first, then b
     words = "".join(c if c.isalnum() else " " for c in decomposed if not unicodedata.combining(c))
     return " ".join(words.split())
+
+
+def csv_cell(text: str) -> str:
+    """Return the text as a CSV cell that no spreadsheet runs as a formula: an apostrophe before it, where it might; ``csv_text`` undoes it.
+
+    >>> csv_cell("=1+1"), csv_text("'=1+1"), csv_text(csv_cell("'=1"))
+    ("'=1+1", '=1+1', "'=1")
+    """
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def csv_text(cell: str) -> str:
+    """Return what ``csv_cell`` was given; a cell that somebody wrote without it is as it was."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 def content_hash(*parts: object) -> str:

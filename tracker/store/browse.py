@@ -37,10 +37,11 @@ def items(db: sqlite3.Connection, *, topic: str | None, by: str | None, about: s
 
 def status(db: sqlite3.Connection) -> dict[str, object]:
     """Return the health of the tracker as plain values: last run, sources, gaps, silence, queues, totals."""
-    from tracker.store import gaps, readings, runs, sources
+    from tracker.store import gaps, labels, models, readings, runs, sources
 
     last = runs.last(db)
     health = [dict(row) for row in sources.health(db)]
+    champion = models.champion(db)
     return {
         "last_run": dict(last) if last else None,
         "sources": health,
@@ -51,6 +52,9 @@ def status(db: sqlite3.Connection) -> dict[str, object]:
         "waiting": runs.backlog_of(db),
         "unread": readings.unread(db),
         "totals": runs.totals(db),
+        "model": champion.id if champion else "shipped",
+        "labels": len(labels.current(db)),
+        "learned": champion.labels_n if champion else 0,
     }
 
 

@@ -154,6 +154,8 @@ def find(db: sqlite3.Connection, text: str) -> tuple[str, int | None, str]:
     if text.isascii() and text.isdecimal():
         row = db.execute("SELECT key, id, title FROM items WHERE id = ?", (int(text[:18]),)).fetchone()
         return (row["key"], row["id"], row["title"]) if row else ("", None, "")
+    if text != text.encode(errors="replace").decode():  # bytes of a shell that are no UTF-8: SQLite would not take them
+        return "", None, ""
     names = _names(text)
     for key in dict.fromkeys((text, *names)):
         row = db.execute("SELECT items.key, id, title FROM item_keys JOIN items ON id = item WHERE item_keys.key = ?", (key,)).fetchone()

@@ -15,9 +15,28 @@ from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
-__all__ = ["UNFINISHED", "Score", "Stored", "add", "champion", "choose", "folder", "left", "listed", "named", "sweep"]
+from tracker.errors import ModelError
+
+__all__ = [
+    "KEPT",
+    "UNFINISHED",
+    "Score",
+    "Stored",
+    "add",
+    "champion",
+    "choose",
+    "folder",
+    "left",
+    "listed",
+    "named",
+    "place",
+    "prune",
+    "sweep",
+]
 
 UNFINISHED = ".training-"  # how the folder of a model is named until it is whole
+KEPT = 5  # rejected and former models that stay, for the way back; each is a file of some megabytes
+_NAME = re.compile(r"own-[0-9a-f]{8}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +115,13 @@ def choose(db: sqlite3.Connection, model: str | None, reason: str) -> None:
         db.execute("UPDATE models SET status = 'champion', reason = ? WHERE id = ?", (reason, model))
 
 
+def prune(db: sqlite3.Connection) -> None:
+    """Forget all but the newest ``KEPT`` models that are not in use; ``sweep`` removes their files. Call it inside a transaction."""
+    old = [row.id for row in listed(db) if row.status != "champion"][KEPT:]
+    for table, column in (("model_scores", "model"), ("models", "id")):
+        db.executemany(f"DELETE FROM {table} WHERE {column} = ?", [(one,) for one in old])  # noqa: S608 - constants
+
+
 def _resign(db: sqlite3.Connection) -> None:
     db.execute("UPDATE models SET status = 'former' WHERE status = 'champion'")
 
@@ -106,6 +132,17 @@ def _resign(db: sqlite3.Connection) -> None:
 def folder(db: sqlite3.Connection) -> Path:
     """Return where the files of models lie: ``models`` beside the database."""
     return Path(db.execute("PRAGMA database_list").fetchone()[2]).parent / "models"
+
+
+def place(db: sqlite3.Connection, model: Stored) -> Path:
+    """Return the folder of a model.
+
+    Raises:
+        ModelError: the row names none of ours: a path out of the folder, say.
+    """
+    if not _NAME.fullmatch(model.artifact):
+        raise ModelError(f"{model.artifact!r} is not the folder of a model that was trained here")
+    return folder(db) / model.artifact
 
 
 def left(db: sqlite3.Connection) -> list[Path]:
@@ -123,4 +160,4 @@ def sweep(db: sqlite3.Connection) -> list[Path]:
 
 
 def _ours(name: str, known: set[str]) -> bool:
-    return name.startswith(UNFINISHED) or (re.fullmatch(r"own-[0-9a-f]{8}", name) is not None and name not in known)
+    return name.startswith(UNFINISHED) or (_NAME.fullmatch(name) is not None and name not in known)
