@@ -522,6 +522,13 @@ def test_a_file_without_times_adds_nothing_the_second_time(cooked: sqlite3.Conne
     assert (len(before) > 2) == (values != "yes no yes"), "which is what stands already"
 
 
+@pytest.mark.parametrize("sign", [";", "\t"])
+def test_a_file_with_another_separator_is_told_that_it_must_be_a_comma(cooked: sqlite3.Connection, sign: str) -> None:
+    with pytest.raises(TrackerError, match=r"^labels\.csv: the separator must be a comma"):
+        take(cooked, f"key,tag,value\n{key(1)},tea,yes\n".replace(",", sign))
+    assert rows_of(cooked) == []
+
+
 @pytest.mark.parametrize(("text", "said"), [("", "no column key, tag, value"), ("a,b\n1,2\n", "no column"), ("key,tag,value\n\0", "")])
 def test_what_is_no_file_of_labels_is_refused(cooked: sqlite3.Connection, text: str, said: str) -> None:
     if said:
@@ -561,6 +568,72 @@ def test_one_label_by_key_address_or_id(home: Path, cooked: sqlite3.Connection) 
     assert (nothing.exit_code, nothing.stderr) == (1, f"tracker: ann has no label of {key(1)} for topic:robot-cooking to take back\n")
 
 
+def test_an_undo_says_what_counts_then(home: Path, cooked: sqlite3.Connection) -> None:
+    for who, answer in (("ann", "NO"), ("ann", "Yes"), ("bob", "yes")):
+        tracker("label", key(1), "tea", answer, "--who", who)
+
+    def undo(who: str) -> str:
+        return tracker("label", key(1), "tea", "Undo", "--who", who).stdout.removesuffix(": A cooking robot in every kitchen\n")
+
+    assert undo("ann") == "tea: taken back; bob's yes counts now"
+    assert undo("bob") == "tea: taken back; ann's no counts now"
+    tracker("label", key(1), "tea", "yes", "--who", "ann")
+    assert undo("ann") == "tea: taken back; your earlier no counts again"
+    assert said_of(cooked, key(1))["tea"][0] == "no"
+    assert undo("ann") == "tea: taken back; the model decides again when it is tagged"
+    assert waits(cooked, "tag") == 1
+    tracker("label", "2606.32025", "tea", "yes")
+    assert tracker("label", "2606.32025", "tea", "undo").stdout == "tea: taken back; nothing is said of it any more: arxiv:2606.32025\n"
+
+
+def test_of_two_who_disagree_the_newest_word_counts_and_the_answer_says_so(home: Path, cooked: sqlite3.Connection) -> None:
+    def answer(value: str, who: str, now: str) -> str:
+        said = CliRunner().invoke(cli, ["label", key(1), "tea", value, "--who", who, "--now", now])
+        return said.stdout.removeprefix(f"{value} for tea: A cooking robot in every kitchen").strip()
+
+    assert answer("yes", "ann", NOW) == ""
+    assert answer("yes", "bob", NOW) == ""
+    assert answer("no", "bob", iso(LATER)) == ""
+    assert answer("no", "cat", iso(LATER)) == ""
+    assert answer("yes", "ann", iso(LATER)) == "(this overrules cat's no, the newest word counts)"
+    assert said_of(cooked, key(1))["tea"][:2] == ("confident", ["labelled yes by ann"]), "said again, it is the newest word"
+    assert answer("yes", "ann", iso(LATER)) == ""
+    assert answer("no", "dan", NOW) == "", "it is older than what it denies"
+    assert said_of(cooked, key(1))["tea"][0] == "confident"
+
+
+@pytest.mark.parametrize("number", ["2606.32025", "2606.32025v3", "arxiv:2606.32025"])
+def test_an_arxiv_number_names_a_paper(home: Path, cooked: sqlite3.Connection, number: str) -> None:
+    assert tracker("label", number, "tea", "YES").exit_code == 0
+    assert [(one.key, one.value) for one in labels.current(cooked)] == [("arxiv:2606.32025", 1)]
+
+
+def test_a_question_shows_the_whole_definition_and_breaks_at_words(db: sqlite3.Connection, tmp_path: Path) -> None:
+    definition = " ".join(f"clause-{n}" for n in range(80)) + " but not tea from bags."
+    (tmp_path / "feeds.toml").write_text(FEEDS.replace("Leaves, kettles and infusions.", definition))
+    config = load(str(tmp_path / "feeds.toml"))
+    text = " ".join(f"word{n:04}" for n in range(400))
+    put(db, config, entry(1, "On kettles", text))
+    (question,) = ask(db, config, None, topics=["tea"])
+    for width, widest in ((60, 60), (300, 100)):
+        lines = list(label.lines(question, config, width=width, lead="1/9  "))
+        assert max(map(len, lines)) <= widest
+        shown = " ".join(line.strip() for line in lines)
+        assert shown.startswith(f"1/9  Brewing tea: {definition} On kettles")
+        assert "word0150 word0151" in shown
+        assert text[:1_480].rpartition(" ")[0] in shown
+        assert text[:1_600] not in shown
+
+
+def test_a_question_is_as_wide_as_the_terminal(home: Path, cooked: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    cooked.execute("UPDATE items SET title = 'Robots ' || replace(hex(zeroblob(40)), '00', 'stir ') WHERE key = ?", (key(1),))
+    for columns in (40, 70):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        shown = tracker("label", "--topic", "tea", "--random", "--who", "ann", "--limit", "2").stdout.splitlines()
+        (longest,) = {max(len(line) for line in shown if "stir" in line)}
+        assert columns - 6 < longest <= columns
+
+
 def test_a_label_of_an_item_to_come_is_kept(home: Path, cooked: sqlite3.Connection) -> None:
     said = tracker("label", "https://arxiv.org/abs/2606.01234v2", "tea", "yes", "--json", "--note", "seen elsewhere")
     assert json.loads(said.stdout) | {"who": ""} == {
@@ -569,6 +642,7 @@ def test_a_label_of_an_item_to_come_is_kept(home: Path, cooked: sqlite3.Connecti
         "answer": "yes",
         "who": "",
         "known": False,
+        "changes": "",
     }
     assert [(one.key, one.note) for one in labels.current(cooked)] == [("arxiv:2606.01234", "seen elsewhere")]
 
@@ -576,15 +650,17 @@ def test_a_label_of_an_item_to_come_is_kept(home: Path, cooked: sqlite3.Connecti
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        ((key(1), "by:openai", "yes"), 1, "only topics can be labelled so far, not by: tags; 'by:openai' is not stored"),
-        ((key(1), "robot-coking", "yes"), 1, "there is no topic 'robot-coking'; did you mean 'robot-cooking'?"),
+        ((key(1), "by:openai", "yes"), 2, "only topics can be labelled so far, not by: tags; 'by:openai' is not stored"),
+        ((key(1), "robot-coking", "yes"), 2, "there is no topic 'robot-coking'; did you mean 'robot-cooking'?"),
         (("whatever", "tea", "yes"), 1, "'whatever' names no item"),
         (("guid:blog:\x1b[31mred", "tea", "yes"), 1, "'guid:blog:red' names no item"),
         (("guid:blog:\udcff", "tea", "yes"), 1, "names no item"),  # bytes that are no UTF-8
         (("20260612999999", "tea", "yes"), 1, "'20260612999999' names no item"),
         ((key(1), "tea", "perhaps"), 2, "'perhaps' is not one of 'yes', 'no', 'undo'"),
-        ((key(1), "tea"), 2, "tracker label KEY TAG yes|no|undo"),
-        (("--topic", "teas"), 1, "did you mean 'tea'?"),
+        ((key(1), "tea"), 2, "say yes, no or undo: tracker label KEY TAG yes\n"),
+        ((key(1),), 2, "say yes, no or undo: tracker label KEY TAG yes\n"),
+        ((key(1), "--export", "-"), 2, "say one thing"),
+        (("--topic", "teas"), 2, "did you mean 'tea'?"),
         (("--import", "nowhere.csv"), 1, "nowhere.csv cannot be read: No such file or directory"),
         (("--export", "no/such/folder.csv"), 1, "no/such/folder.csv cannot be written"),
     ],
@@ -692,9 +768,11 @@ class Terminal:
 
 def test_in_a_terminal_one_key_an_answer(cooked: sqlite3.Connection, terminal: Terminal) -> None:
     def now() -> list[tuple[str, int, str]]:
-        return [(one.key, one.value, one.picked) for one in labels.current(cooked)]
+        return [(one.key, one.value, one.picked) for one in labels.current(cooked) if one.tag == "topic:robot-cooking"]
 
+    say(cooked, key(1), "no-longer-a-topic", 1)
     first = terminal.until("q quit")
+    assert 'Is it on "Robot cooking"?  y yes  n no  s skip' in first
     assert "1/2  Robot cooking: Robots that cook in kitchens." in first
     assert "A cooking robot in every kitchen" in first
     assert "Why: its rule matched “cooking robot”" in first
@@ -715,7 +793,7 @@ def test_in_a_terminal_one_key_an_answer(cooked: sqlite3.Connection, terminal: T
     terminal.press("Y")
     assert "picked at random" in terminal.until("q quit")
     terminal.press("s")
-    assert "1 answered, 1 label in all; `tracker train` learns from them." in terminal.until("learns from them.")
+    assert "1 answered, 1 label in all; `tracker train` learns from it." in terminal.until("learns from it.")
     assert terminal.process.wait(60) == 0
     assert now() == [(key(1), 1, "uncertain")]
 

@@ -255,12 +255,13 @@ def test_the_gate_wants_fifty_labels() -> None:
 
 def test_small_losses_do_not_add_up_from_champion_to_champion() -> None:
     right = np.arange(80) < 30
-    worn = right * 0.8 - (np.arange(80) < 8) * 0.7
+    worn = right * 0.8 - (np.arange(80) < 8) * 0.9
     trial = gate.Trial("t", tuple(f"k{i}" for i in range(80)), right, worn, worn, worn > 0.5, worn > 0.5, seed=80)
     assert gate.judge([trial], {"t"}).promoted
-    verdict = gate.judge([replace(trial, shipped=right * 0.8, shipped_tagged=right)], {"t"})
-    assert not verdict.promoted
-    assert 'came with the release "t" would fall from 1.000' in verdict.reason
+    for scores, tagged in ((right * 0.8, worn > 0.5), (worn, right)):
+        verdict = gate.judge([replace(trial, shipped=scores, shipped_tagged=tagged)], {"t"})
+        assert not verdict.promoted
+        assert 'on the labels that came with the release "t" would fall from' in verdict.reason
 
 
 def test_the_measure_on_the_seed_is_the_shipped_model(db: sqlite3.Connection, config: settings.Config, shipped: Path) -> None:
@@ -432,6 +433,16 @@ def test_a_model_lies_in_its_own_folder_only(db: sqlite3.Connection, config: set
     assert "'../outside' is not the folder of a model that was trained here" in taggers.instead
     assert taggers.model is not None
     assert taggers.model.name.startswith("topics-")
+
+
+def test_training_removes_old_models(
+    db: sqlite3.Connection, config: settings.Config, shipped: Path, taught: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "KEPT", 0)
+    wrong = {key: 1 - value for key, value in db.execute("SELECT key, value FROM labelled") if not in_holdout(key)}
+    say(db, "memory", wrong, "2026-06-11T00:00:00Z")
+    assert teach_it(db, config, shipped).status == "rejected"
+    assert [path.name for path in models.folder(db).iterdir()] == [one.id for one in models.listed(db)] == [taught]
 
 
 def test_only_the_last_few_models_stay(db: sqlite3.Connection, taught: str) -> None:

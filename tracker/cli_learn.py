@@ -33,7 +33,7 @@ ASKED = 20  # questions in a sitting, unless --limit says otherwise
 @click.command(cls=Group.command_class)
 @click.argument("key", required=False)
 @click.argument("tag", required=False)
-@click.argument("answer", required=False, type=click.Choice(["yes", "no", "undo"]))
+@click.argument("answer", required=False, type=click.Choice(["yes", "no", "undo"], case_sensitive=False))
 @click.option("--topic", "topics", multiple=True, metavar="TOPIC", help="Ask of this topic alone; may be given several times.")
 @click.option("--random", "at_random", is_flag=True, help="Pick every question at random, not one of five.")
 @click.option("--limit", type=click.IntRange(1, 1000), help=f"How many questions ({ASKED}; outside a terminal 1).")
@@ -68,7 +68,9 @@ def label(
     from tracker.text import one_line
 
     ways = [bool(key), bool(target), bool(origin)]
-    if sum(ways) > 1 or (key and not answer):
+    if sum(ways) == 1 and key and not answer:
+        raise click.UsageError("say yes, no or undo: tracker label KEY TAG yes")
+    if sum(ways) > 1:
         raise click.UsageError("say one thing: tracker label, tracker label KEY TAG yes|no|undo, --export FILE, or --import FILE")
     person = one_line(who or "", 80) or who_is()
     if target:
@@ -96,28 +98,45 @@ def _opened(options: Options, *, make: bool = False) -> sqlite3.Connection:
     return store.open(options.db, write=True)
 
 
-def _label_one(options: Options, key: str, tag: str, answer: str, who: str, note: str) -> None:
-    from tracker.label import add, take_back
+def _topic(text: str, config: Config) -> str:
+    """The id of the topic that is named on the command line."""
+    from tracker.label import tag_of
 
-    db, config = _opened(options), options.load()
+    try:
+        return tag_of(text, config.topics).removeprefix("topic:")
+    except TrackerError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def _label_one(options: Options, key: str, tag: str, answer: str, who: str, note: str) -> None:
+    from tracker.label import add, changes, take_back
+
+    config = options.load()
+    tag = _topic(tag, config)
+    db = _opened(options)
     if answer == "undo":
         done = take_back(db, config, key, tag, who=who, now=options.moment)
     else:
         done = add(db, config, key, tag, int(answer == "yes"), who=who, now=options.moment, note=note)
-    known = done.title or f"{done.key}, which is not known yet: the label is kept and counts when the item arrives"
-    facts = {"key": done.key, "tag": done.tag, "answer": answer, "who": who, "known": bool(done.title)}
-    options.say([f"{answer} for {done.tag.removeprefix('topic:')}: {known}"], facts)
+    more = changes(answer, done, who)
+    if answer == "undo":
+        line = f"{done.tag.removeprefix('topic:')}: taken back; {more}: {done.title or done.key}"
+    else:
+        known = done.title or f"{done.key}, which is not known yet: the label is kept and counts when the item arrives"
+        line = f"{answer} for {done.tag.removeprefix('topic:')}: {known}" + (f" ({more})" if more else "")
+    facts = {"key": done.key, "tag": done.tag, "answer": answer, "who": who, "known": bool(done.title), "changes": more}
+    options.say([line], facts)
 
 
 def _sitting(options: Options, topics: Sequence[str], at_random: bool, limit: int | None, recent: int | None, who: str) -> None:
     """Ask in a terminal, one key an answer; elsewhere print the next question and how to answer it."""
-    from tracker.label import RECENT, lines, queue, tag_of
+    from tracker.label import RECENT, lines, queue
     from tracker.tag import load
 
     config = options.load()
+    named = [_topic(topic, config) for topic in topics]
     db = _opened(options)
     taggers = load(config, db=db)
-    named = [tag_of(topic, config.topics).removeprefix("topic:") for topic in topics]
     if taggers.without_model:
         click.echo(f"The model is not used: {taggers.without_model}. What rules and words suggest is asked instead.", err=True)
     elif taggers.instead:
@@ -130,13 +149,19 @@ def _sitting(options: Options, topics: Sequence[str], at_random: bool, limit: in
     if asks and questions:
         _ask(options, db, config, questions, who)
         return
-    told = [line for question in questions for line in (*lines(question, config), f"  Answer: {_answer_by_hand(question)}")]
+    told = [line for question in questions for line in (*lines(question, config, width=_width()), f"  Answer: {_answer_by_hand(question)}")]
     facts = [
         {"key": q.item.key, "tag": f"topic:{q.topic.id}", "title": q.item.title, "url": q.item.url, "picked": q.picked, "why": q.why,
          "words": q.words, "answer": _answer_by_hand(q)}
         for q in questions
     ]  # fmt: skip
     options.say(told or ["Nothing is left to ask about the newest items; --recent looks further back."], facts)
+
+
+def _width() -> int:
+    import shutil
+
+    return max(shutil.get_terminal_size().columns, 20)
 
 
 def _answer_by_hand(question: Question) -> str:
@@ -151,14 +176,14 @@ def _answer_by_hand(question: Question) -> str:
 
 def _ask(options: Options, db: sqlite3.Connection, config: Config, questions: Sequence[Question], who: str) -> None:
     """Put question after question; every answer is stored as it is given."""
-    from tracker.label import add, lines, undo
-    from tracker.store import labels
+    from tracker.label import add, changes, in_all, lines, undo
 
     given: list[int | None] = []  # the label of each question that was passed, None where it was skipped
     while len(given) < len(questions):
         question = questions[len(given)]
-        click.echo(f"\n{len(given) + 1}/{len(questions)}  " + "\n".join(lines(question, config)))
-        key = _key("  Is it on this topic?  y yes  n no  s skip  u undo  q quit  ")
+        place = f"{len(given) + 1}/{len(questions)}  "
+        click.echo("\n" + "\n".join(lines(question, config, width=_width(), lead=place)))
+        key = _key(f'  Is it on "{question.topic.title}"?  y yes  n no  s skip  u undo  q quit  ')
         if key == "q":
             break
         if key in "yn":
@@ -166,6 +191,8 @@ def _ask(options: Options, db: sqlite3.Connection, config: Config, questions: Se
                 db, config, question.item.key, question.topic.id, int(key == "y"), who=who, now=options.moment, picked=question.picked
             )
             given.append(done.id)
+            if more := changes(key, done, who):
+                click.echo(f"  {more[0].upper()}{more[1:]}.")
         elif key == "s":
             given.append(None)
         elif given:
@@ -174,8 +201,9 @@ def _ask(options: Options, db: sqlite3.Connection, config: Config, questions: Se
             click.echo("  The answer before is taken back." if taken else "  Back to the one that was skipped.")
         else:
             click.echo("  There is no answer in this sitting to take back.")
-    now, mine = sum(yes + no for yes, no in labels.counts(db).values()), sum(one is not None for one in given)
-    click.echo(f"\n{mine} answered, {now} label{'' if now == 1 else 's'} in all; `tracker train` learns from them.")
+    now, mine = in_all(db, config), sum(one is not None for one in given)
+    labels, them = ("1 label", "it") if now == 1 else (f"{now} labels", "them")
+    click.echo(f"\n{mine} answered, {labels} in all; `tracker train` learns from {them}.")
 
 
 def _key(prompt: str) -> str:

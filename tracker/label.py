@@ -3,15 +3,17 @@
 in   the newest items, the labels that stand, the model in use; a person's answers
 out  questions, each with a plain reason; rows in ``labels`` (``store.labels``), which tags hear of at once; labels as CSV
 refuses to know the terminal and training.
-Four questions of five are those on which the machine is least sure; the fifth is picked at random, since figures made from unsure items
-alone would be figures of unsure items. Surprising: nothing here is random. What is picked follows from the database, the day and the
+Four questions of five are those on which the machine is least sure; the fifth is picked at random, so that a person also sees items on
+which it is sure. Surprising: nothing here is random. What is picked follows from the database, the day and the
 person, so asking twice gives the same questions.
 """
 
 from __future__ import annotations
 
 import math
+import re
 import sqlite3
+import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -31,16 +33,18 @@ from tracker.types import Item, Topic
 if TYPE_CHECKING:
     from tracker.taggers.linear import LinearModel
 
-__all__ = ["RECENT", "Answer", "Question", "add", "lines", "queue", "tag_of", "take_back", "undo", "who_is"]
+__all__ = ["RECENT", "Answer", "Question", "add", "changes", "in_all", "lines", "queue", "tag_of", "take_back", "undo", "who_is"]
 
 RECENT = 2_000  # items that are looked at: scoring them takes about a second
 RANDOM_EACH = 5  # every fifth question is picked at random
 # Log odds from the line within which a score is called unsure: around a line of 0.28 from 0.05 to 0.74.
 NEAR = 2.0
 ALIKE = 0.5  # share of words that two texts have in common from which on they are asked about once
-EXCERPT = 600  # characters of the text that are shown
+EXCERPT = 1_500  # characters of the text that are shown
+WIDTH = 100  # columns of a question
 _HEAD = 600  # characters of a text that are compared by their words
 _WORDS = 5
+_BARE_ARXIV = re.compile(r"\d{4}\.\d{4,5}(v\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +60,17 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A label that was stored: ``title`` is "" where no item with that key is known yet."""
+    """A label that was stored: ``title`` is "" where no item with that key is known yet.
+
+    ``other``: of a yes or no, the label of another person that it overrules; of one taken back, the label that counts now.
+    """
 
     id: int
     key: str
     tag: str
     value: int
     title: str
+    other: labels.Label | None = None
 
 
 # What one topic offers: the item, by its place among the newest, and why; best first.
@@ -255,10 +263,13 @@ def add(
         TrackerError: there is no such tag, or ``key`` is no name of an item. (An item that is not known yet may be labelled by its key.)
     """
     own, tag, title = _found(db, config, key, tag)
+    before = _counting(db, own, tag)
     with transaction(db):
         sources.sync_registry(db, config.topics, config.labs, iso(now))
         label = labels.add(db, own, tag, value, who=who, picked=picked, note=one_line(note, 500), now=iso(now))
-    return Answer(label, own, tag, value, title)
+    counts = _counting(db, own, tag)
+    overruled = before if before and counts and before.who != who == counts.who and before.value != value else None
+    return Answer(label, own, tag, value, title, overruled)
 
 
 def take_back(db: sqlite3.Connection, config: Config, key: str, tag: str, *, who: str, now: datetime) -> Answer:
@@ -271,7 +282,7 @@ def take_back(db: sqlite3.Connection, config: Config, key: str, tag: str, *, who
     label = labels.said(db, own, tag, who)
     if label is None or not undo(db, label, now=now):
         raise TrackerError(f"{who} has no label of {one_line(own, 200)} for {tag} to take back")
-    return Answer(label, own, tag, 0, title)
+    return Answer(label, own, tag, 0, title, _counting(db, own, tag))
 
 
 def undo(db: sqlite3.Connection, label: int, *, now: datetime) -> bool:
@@ -280,12 +291,36 @@ def undo(db: sqlite3.Connection, label: int, *, now: datetime) -> bool:
         return labels.withdraw(db, label, now=iso(now))
 
 
+def changes(answer: str, done: Answer, who: str) -> str:
+    """Return what an answer changes beyond itself, as the rest of a sentence; "" if nothing."""
+    other = done.other
+    owner = "" if other is None else "your earlier" if other.who == who else f"{other.who}'s"
+    whose = f"{owner} {'yes' if other.value else 'no'}" if other else ""
+    if answer != "undo":
+        return f"this overrules {whose}, the newest word counts" if whose else ""
+    if whose:
+        return f"{whose} {'counts again' if other and other.who == who else 'counts now'}"
+    return "the model decides again when it is tagged" if done.title else "nothing is said of it any more"
+
+
+def in_all(db: sqlite3.Connection, config: Config) -> int:
+    """Return how many labels there are to learn from: those that stand, of topics that the configuration has."""
+    found = labels.counts(db)
+    return sum(sum(found.get(f"topic:{topic.id}", (0, 0))) for topic in config.topics)
+
+
+def _counting(db: sqlite3.Connection, own: str, tag: str) -> labels.Label | None:
+    """The newest word of anybody on an item and a tag: the one that its tags say."""
+    return next((label for label in reversed(labels.current(db)) if (label.key, label.tag) == (own, tag)), None)
+
+
 def _found(db: sqlite3.Connection, config: Config, key: str, tag: str) -> tuple[str, str, str]:
     tag = tag_of(tag, config.topics)
-    own, _, title = labels.find(db, key.strip())
+    name = key.strip()
+    own, _, title = labels.find(db, f"arxiv:{name}" if _BARE_ARXIV.fullmatch(name) else name)
     if not own:
         raise TrackerError(
-            f"{one_line(key, 100)!r} names no item: give its key (arxiv:…, url:…), its address, or its id as the database has it"
+            f"{one_line(key, 100)!r} names no item: give its key (arxiv:…, url:…), its arXiv number, its address, or its id in the database"
         )
     return own, tag, title
 
@@ -320,17 +355,27 @@ def who_is() -> str:
         return "me"
 
 
-def lines(question: Question, config: Config) -> Iterator[str]:
-    """Yield a question for a person: topic, item, excerpt, and why it is asked."""
+def lines(question: Question, config: Config, *, width: int = WIDTH, lead: str = "") -> Iterator[str]:
+    """Yield a question for a person: topic, item, excerpt, and why it is asked.
+
+    Args:
+        width: columns, at most ``WIDTH``; lines are broken at words.
+        lead: what stands before the topic.
+    """
+
+    def wrapped(text: str, before: str = "  ") -> list[str]:
+        return textwrap.wrap(text, min(width, WIDTH), initial_indent=before, subsequent_indent="  ", break_on_hyphens=False)
+
     item, topic = question.item, question.topic
     source = next((source.title for source in config.sources if source.id == item.source), item.source)
-    yield f"{topic.title}: {one_line(topic.description, 200)}" if topic.description else topic.title
-    yield f"  {one_line(item.title, 300)}"
+    definition = paragraph(topic.description)  # the whole of it: what it says of borderline cases comes last
+    yield from wrapped(f"{topic.title}: {definition}" if definition else topic.title, lead)
+    yield from wrapped(one_line(item.title, 300))
     yield "  " + " · ".join(
         filter(None, (one_line(source, 80), (item.published_at or item.first_seen_at)[:10], one_line(item.url or "", 300)))
     )
     if item.text:
-        yield f"  {paragraph(item.text, EXCERPT)}"
-    yield f"  Why: {question.why}"
+        yield from wrapped(paragraph(item.text, EXCERPT))
+    yield from wrapped(f"Why: {question.why}")
     if question.words:
-        yield f"  Words: {one_line(', '.join(question.words), 200)}"
+        yield from wrapped(f"Words: {one_line(', '.join(question.words), 200)}")

@@ -58,6 +58,8 @@ def read(text: str, name: str, *, who: str, now: datetime) -> tuple[list[tuple[i
     try:
         missing = [column for column in COLUMNS[:3] if column not in (table.fieldnames or ())]
         if missing:
+            if table.fieldnames and len(table.fieldnames) == 1 and any(sign in table.fieldnames[0] for sign in ";\t"):
+                raise TrackerError(f"{name}: the separator must be a comma, not a semicolon or tab; save it as CSV with commas")
             raise TrackerError(f"{name}: has no column {', '.join(missing)}; its first line must name at least key, tag and value")
         for found in table:
             cells = {column: _bare(str(cell or "").strip()) for column, cell in found.items() if column}

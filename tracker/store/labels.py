@@ -90,11 +90,13 @@ class Taken:
 def add(db: sqlite3.Connection, item_key: str, tag: str, value: int, *, who: str, picked: str, note: str = "", now: str) -> int:
     """Store a label and let the item's tags say it; return the label's id. Call it inside a transaction.
 
-    Said again by the same person, the same adds no row. An item that is not known yet hears of its labels when it arrives.
+    Said again by the same person, the same adds no row, unless another has denied it since: the newest word counts.
+    An item that is not known yet hears of its labels when it arrives.
     """
     item, key = _item(db, item_key)
     same = _standing(db, item_key, item, tag, who, until=None)
-    if same and same["value"] == value and note in ("", same["note"]):
+    words = [label.value for label in current(db) if (label.key, label.tag) == (key or item_key, tag)] if same else []
+    if same and same["value"] == words[-1] == value and note in ("", same["note"]):
         return int(same["id"])
     row = db.execute(
         "INSERT INTO labels(item_key, tag, value, who, at, picked, note) VALUES (?, ?, ?, ?, ?, ?, ?)",
