@@ -181,6 +181,15 @@ def test_nothing_to_learn(db: sqlite3.Connection, config: settings.Config, shipp
         teach_it(db, config, shipped)
 
 
+def test_one_label_is_no_lesson(db: sqlite3.Connection, config: settings.Config, shipped: Path) -> None:
+    keys = fill(db, config)
+    say(db, "memory", {next(key for key in keys["memory"] if not in_holdout(key)): 1})
+    result = teach_it(db, config, shipped)
+    assert result.status == "unchanged"
+    assert '"memory" stays as it is: 4 more labels are needed before it is corrected' in result.notes
+    assert models.listed(db) == []
+
+
 def test_labels_of_absent_items_are_counted_and_said(db: sqlite3.Connection, config: settings.Config, shipped: Path) -> None:
     keys = fill(db, config)
     say(db, "memory", right(keys, "memory") | {"arxiv:2505.99999": 1, "url:https://x.example.org/": 0})

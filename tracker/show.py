@@ -160,7 +160,8 @@ def status(facts: Mapping[str, Any], now: datetime) -> Iterator[str]:
     yield f"{totals['items']} items, {totals['on_topic']} on topic{_counts(totals['by_topic'], ' – ')}"
     if facts["labels"] or facts["model"] != "shipped":
         told = f"the model in use, {facts['model']}, has learned from {facts['learned']}" if facts["learned"] else "the shipped model tags"
-        yield f"{facts['labels']} {'label' if facts['labels'] == 1 else 'labels'} of people; {told} (`tracker train` learns, `tracker doctor` checks it)."
+        said = f"{facts['labels']} {'label' if facts['labels'] == 1 else 'labels'} of people"
+        yield f"{said}; {told} (`tracker train` learns, `tracker doctor` checks it)."
 
 
 def _missing(facts: Mapping[str, Any], now: datetime) -> Iterator[str]:

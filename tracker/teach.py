@@ -84,6 +84,7 @@ def train(db: sqlite3.Connection, config: Config, *, now: datetime, shipped_dir:
     """
     from tracker import gate
     from tracker.holdout import load_holdout
+    from tracker.learn import LEAST
     from tracker.taggers.stored_model import load
 
     shipped, holdout = load(shipped_dir), load_holdout(shipped_dir)
@@ -102,7 +103,8 @@ def train(db: sqlite3.Connection, config: Config, *, now: datetime, shipped_dir:
         stays = f"The model {before.id} cannot be used, so the shipped one goes on tagging in its place."
     if given.seen:
         notes.append(f"{given.seen} labels neither teach nor judge: the shipped model has learned from these held-out items")
-    taught = {lesson.topic for lesson in given.lessons if lesson.topic in made.topics}
+    lessons = Counter(lesson.topic for lesson in given.lessons)
+    taught = {topic for topic, count in lessons.items() if topic in made.topics and count >= LEAST}
     if not taught:
         why = "no topic could be taught yet"
         return Result("unchanged", "", why, len(given.lessons), len(given.held), given.absent, tuple(notes), stays)
@@ -190,6 +192,9 @@ def challenger(shipped: LinearModel, config: Config, given: Material) -> tuple[L
         if not lessons:
             continue
         if topic.id in shipped.topics:
+            if len(lessons) < learn.LEAST:  # one label moved seventeen items of a month: that is an opinion, not a lesson
+                notes.append(f'"{topic.id}" stays as it is: {learn.LEAST - len(lessons)} more labels are needed before it is corrected')
+                continue
             model = learn.correct(model, topic.id, lessons)
             continue
         yes = sum(lesson.yes for lesson in lessons)
