@@ -15,6 +15,7 @@ import json
 import secrets
 import shutil
 import sqlite3
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
