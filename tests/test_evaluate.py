@@ -255,6 +255,7 @@ def test_the_champion_is_judged_unless_another_is_named(
     assert "instead" not in found
     assert told(run(*names, "--model", "mine"))["from"] == "mine"
     assert told(run(*names, "--model", model_dir))["from"] == str(model_dir)
+    assert told(run(*names, "--model", "shipped"))["from"] == "shipped"
     refused = run(*names, "--model", "yours")
     assert refused.exit_code == 1
     assert '"yours" is neither a folder with a model nor a model of' in refused.stderr
@@ -383,7 +384,7 @@ ERRORS = {
     "no such file": (["--labels", "none.csv"], "none.csv: cannot be read"),
     "other columns": (["--labels", "bad.csv"], "needs the columns id and labels (papers) or topics, title and summary (news)"),
     "no rows": (["--labels", "empty.csv"], "empty.csv: has no rows"),
-    "not text": (["--labels", "binary.csv"], "binary.csv: cannot be read"),
+    "not text": (["--labels", "binary.csv"], "binary.csv: is no text in UTF-8"),
     "no folder of texts": (["--labels", "papers.csv"], "the folder of their texts is needed"),
     "a folder without texts": (["--labels", "papers.csv", "--texts", "void"], "has no text for any id in papers.csv"),
     "a damaged text file": (["--labels", "papers.csv", "--texts", "torn"], "papers-x.jsonl.gz, line 0: cannot be read"),

@@ -286,7 +286,7 @@ SUBJECTS = ("topics",)  # what can be evaluated; labs, about, signals, stories a
 @click.argument("subject", default="topics", metavar="[topics]")
 @click.option("--labels", "files", multiple=True, required=True, metavar="FILE", help="CSV: id, labels; or topics, title, summary.")
 @click.option("--texts", metavar="DIR", help="Folder of papers-*.jsonl.gz with the texts of papers.")
-@click.option("--model", "name", metavar="DIR|ID", help="A folder with a model, or a model trained here (the one in use).")
+@click.option("--model", "name", metavar="DIR|ID|shipped", help="A folder with a model, or a model trained here (the one in use).")
 @click.option("--cross-validate", is_flag=True, help="Refit, and judge each fold of months by the others; some minutes.")
 @click.option("--also", multiple=True, metavar="FILE", help="With --cross-validate: learned from, never judged on.")
 @click.option("--rows", metavar="FILE", help="Write a CSV with labels, tags and scores of each text.")
@@ -372,7 +372,7 @@ def _chosen_model(options: Options, name: str | None) -> tuple[LinearModel, dict
     if name and (Path(name).is_dir() or "/" in name):
         return load(Path(name)), {"from": name}, Path(name), set()
     shipped, place = load(DEFAULTS / "model"), DEFAULTS / "model"
-    if not Path(options.db).exists() and not name:
+    if name == "shipped" or (not name and not Path(options.db).exists()):
         return shipped, {"from": "shipped"}, place, set()
     db = store.open(options.db)
     stored = models.named(db, name) if name else models.champion(db)

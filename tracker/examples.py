@@ -106,8 +106,12 @@ def rows_of(path: Path) -> list[dict[str, str]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ModelError(f"{path}: cannot be read ({error})") from None
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise ModelError(f"{path}: is no text in UTF-8; save it as CSV") from None
+    except csv.Error as error:
+        raise ModelError(f"{path}: is no CSV ({error})") from None
     if not rows:
         raise ModelError(f"{path}: has no rows")
     return [{key: value or "" for key, value in row.items() if key} for row in rows]
