@@ -21,7 +21,7 @@ from datetime import datetime
 from tracker import clock
 from tracker.errors import TrackerError
 from tracker.store import labels
-from tracker.text import one_line
+from tracker.text import csv_cell, csv_text, one_line
 
 __all__ = ["COLUMNS", "read", "written"]
 
@@ -29,7 +29,6 @@ COLUMNS = ("key", "tag", "value", "who", "at", "picked", "note", "title")
 _VALUES = {"1": "1", "yes": "1", "true": "1", "0": "0", "no": "0", "false": "0", labels.UNDO: labels.UNDO}
 _KEY = re.compile(r"(arxiv|doi|url|guid|hash):\S.*")
 _TAG = re.compile(r"topic:[a-z0-9][a-z0-9_-]{0,99}")
-_FORMULA = re.compile(r"'*[=+@\t\r-]")  # what a spreadsheet would run: titles come from the web, names and notes from anybody
 
 
 def written(db: sqlite3.Connection) -> str:
@@ -38,7 +37,7 @@ def written(db: sqlite3.Connection) -> str:
     table = csv.writer(file, lineterminator="\n")
     table.writerow(COLUMNS)
     for row in labels.history(db):
-        table.writerow(map(_guarded, (row.key, row.tag, row.value, row.who, row.at, row.picked, row.note, row.title)))
+        table.writerow(map(csv_cell, (row.key, row.tag, row.value, row.who, row.at, row.picked, row.note, row.title)))
     return file.getvalue()
 
 
@@ -62,7 +61,7 @@ def read(text: str, name: str, *, who: str, now: datetime) -> tuple[list[tuple[i
                 raise TrackerError(f"{name}: the separator must be a comma, not a semicolon or tab; save it as CSV with commas")
             raise TrackerError(f"{name}: has no column {', '.join(missing)}; its first line must name at least key, tag and value")
         for found in table:
-            cells = {column: _bare(str(cell or "").strip()) for column, cell in found.items() if column}
+            cells = {column: csv_text(str(cell or "").strip()) for column, cell in found.items() if column}
             if problem := next(_problems(cells, now), ""):
                 wrong[table.line_num] = problem
             else:
@@ -70,14 +69,6 @@ def read(text: str, name: str, *, who: str, now: datetime) -> tuple[list[tuple[i
     except csv.Error as error:
         raise TrackerError(f"{name}:{table.line_num}: is no CSV ({error})") from None
     return rows, wrong
-
-
-def _guarded(cell: str) -> str:
-    return f"'{cell}" if _FORMULA.match(cell) else cell
-
-
-def _bare(cell: str) -> str:
-    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 def _problems(cells: Mapping[str, str], now: datetime) -> Iterator[str]:
