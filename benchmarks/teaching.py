@@ -25,7 +25,7 @@ from tracker.holdout import Holdout, in_holdout, load_holdout
 from tracker.taggers.features import features_text
 from tracker.taggers.linear import LinearModel, topic_scores
 from tracker.taggers.topics import TopicTagger
-from tracker.train import build
+from tracker.train import build, matrix
 from tracker.types import Item
 
 CORE = "agent-self-improvement"
@@ -85,7 +85,7 @@ class World:
         """What the users can label, the most like the description of a topic first."""
         described = next(one for one in self.config.topics if one.id == topic)
         texts = [features_text(described.title, described.description), *(features_text(one.title, one.text) for one in self.items)]
-        rows = learn.matrix(model.space.rows(texts), model.space.size)
+        rows = matrix(model.space.rows(texts), model.space.size)
         return np.argsort(-(rows[1:] @ rows[:1].T).toarray()[:, 0], kind="stable")
 
     def scores(self, model: LinearModel, topic: str, examples: Sequence[Example]) -> tuple[NDArray[Any], NDArray[Any]]:

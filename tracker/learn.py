@@ -9,7 +9,7 @@ unsure move scores, not the share of yes; balanced weights cost up to 0.2 of F1 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 
 from tracker.calibrate import Calibration, Scores, Truth, calibrate
 from tracker.taggers.features import Rows, features_text
-from tracker.taggers.linear import KINDS, Head, LinearModel
+from tracker.taggers.linear import KINDS, Head, LinearModel, logits
 from tracker.taggers.topics import TopicTagger, kind_of
+from tracker.train import matrix, regression
 from tracker.types import Item, Topic
 
-__all__ = ["LEAST", "Lesson", "Measured", "Own", "correct", "learn_own", "logits", "matrix"]
+__all__ = ["LEAST", "Lesson", "Measured", "Own", "correct", "learn_own"]
 
 # Variance of what a lesson may change in a weight and in the bias, in log odds; chosen by benchmarks/teaching.py.
 VARIANCE = 3.0
@@ -79,7 +80,7 @@ def correct(model: LinearModel, topic: str, lessons: Sequence[Lesson]) -> Linear
     kinds = np.array([kind_of(lesson.item.key) for lesson in lessons])
     truth = np.array([lesson.yes for lesson in lessons], bool)
     rows = matrix(_rows(model, [lesson.item for lesson in lessons]), model.space.size)
-    prior = logits(rows @ weights + bias, kinds, model)[:, j]
+    prior = logits(rows @ weights + bias, kinds.tolist(), model)[:, j]
     for column in sorted({int(head.columns[j]) for head in model.heads.values()}):
         own = np.isin(kinds, [kind for kind, head in model.heads.items() if head.columns[j] == column])
         if own.any():
@@ -147,10 +148,7 @@ def _parts(truth: Truth) -> NDArray[np.int64]:
 
 
 def _regression(rows: Any, truth: Truth, labelled: Truth) -> tuple[Scores, float]:
-    from sklearn.linear_model import LogisticRegression
-
-    fitted = LogisticRegression(C=COST, solver="liblinear", dual=True, class_weight="balanced", random_state=0, max_iter=1000)
-    fitted.fit(rows, truth, sample_weight=np.where(labelled, 1.0, BACKGROUND))
+    fitted = regression(COST).fit(rows, truth, sample_weight=np.where(labelled, 1.0, BACKGROUND))
     return fitted.coef_[0], float(fitted.intercept_[0])
 
 
@@ -186,25 +184,8 @@ def _with_topic(model: LinearModel, topic: str, weights: Scores, bias: float, ch
     return replace(model, topics=(*model.topics, topic), weights=more, bias=np.append(model.bias, bias), heads=heads)
 
 
-# -- rows and log odds ----------------------------------------------------------------------------------
+# -- rows ----------------------------------------------------------------------------------
 
 
 def _rows(model: LinearModel, items: Sequence[Item]) -> Rows:
     return model.space.rows([features_text(item.title, item.text) for item in items])
-
-
-def matrix(rows: Rows, size: int) -> Any:
-    """Return rows as a sparse matrix."""
-    from scipy.sparse import csr_matrix
-
-    return csr_matrix((rows.values, rows.ids, rows.starts), shape=(len(rows.starts) - 1, size))
-
-
-def logits(decisions: Scores, kinds: Sequence[str] | NDArray[Any], model: LinearModel) -> Scores:
-    """Return calibrated log odds, (rows, topics), from decisions, (rows, columns of the weights)."""
-    found = np.zeros((len(decisions), len(model.topics)))
-    heads: Mapping[str, Head] = model.heads
-    for i, kind in enumerate(kinds):
-        head = heads[str(kind)]
-        found[i] = decisions[i, head.columns] * head.slope + head.offset
-    return found

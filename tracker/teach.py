@@ -283,13 +283,13 @@ def trials(
 def _seed_scores(holdout: Any, shipped: LinearModel, model: LinearModel) -> Any:
     import numpy as np
 
-    from tracker.learn import logits, matrix
+    from tracker.taggers.linear import logits, sigmoid
+    from tracker.train import matrix
 
     columns = len(shipped.bias)
     moved = np.asarray(model.weights[:, :columns], np.float64) - shipped.weights
     decided = holdout.decisions + matrix(holdout.rows, shipped.space.size) @ moved + (model.bias[:columns] - shipped.bias)
-    odds = logits(decided, holdout.kinds, shipped)
-    return 1 / (1 + np.exp(-np.clip(odds, -500, 500)))
+    return sigmoid(logits(decided, holdout.kinds, shipped))
 
 
 def _tagged(scores: Any, kinds: Sequence[str], model: LinearModel, topic: str, config: Config) -> Any:

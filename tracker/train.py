@@ -37,7 +37,7 @@ from tracker.taggers.features import FeatureSpace, Rows, features_text
 from tracker.taggers.linear import KINDS, Head, LinearModel
 from tracker.taggers.stored_model import load, npz, replace_file, save
 
-__all__ = ["Fitted", "build", "fit", "fold_models", "folds", "main", "table"]
+__all__ = ["Fitted", "build", "fit", "fold_models", "folds", "main", "matrix", "regression", "table"]
 
 FOLDS = 6
 MIN_DOCS = 3  # documents a term must stand in: rarer ones teach nothing and would tell whose text was read
@@ -183,7 +183,7 @@ class _Trained:
     bias: Scores
 
     def decide(self, texts: Sequence[str]) -> Scores:
-        return np.asarray(_matrix(self.space.rows(texts), self.space.size) @ self.weights + self.bias)
+        return np.asarray(matrix(self.space.rows(texts), self.space.size) @ self.weights + self.bias)
 
 
 def decisions_out_of_fold(given: _Given, trained: Sequence[_Trained] = ()) -> Scores:
@@ -198,12 +198,12 @@ def decisions_out_of_fold(given: _Given, trained: Sequence[_Trained] = ()) -> Sc
 
 def _trained(given: _Given, inside: NDArray[np.int64]) -> _Trained:
     space = _space([given.texts[i] for i in inside])
-    matrix = _matrix(space.rows([given.texts[i] for i in inside]), space.size)
+    table = matrix(space.rows([given.texts[i] for i in inside]), space.size)
     papers = given.papers[inside]
     fitted = []
     for j, papers_only in given.columns():
         rows = np.flatnonzero(papers) if papers_only else np.arange(len(inside))
-        fitted.append(_regression().fit(matrix[rows], given.truth[inside[rows], j]))
+        fitted.append(regression(COST).fit(table[rows], given.truth[inside[rows], j]))
     return _Trained(space, np.array([r.coef_[0] for r in fitted]).T, np.array([r.intercept_[0] for r in fitted]))
 
 
@@ -229,7 +229,7 @@ def _space(texts: Sequence[str]) -> FeatureSpace:
     bare = FeatureSpace(
         single, numbers, pieces.get_feature_names_out().tolist(), idf, members, np.ones(concepts), every, np.ones(len(every))
     )  # fmt: skip
-    rows = _matrix(bare.rows(texts), bare.size)
+    rows = matrix(bare.rows(texts), bare.size)
     spread = rows[:, bare.counted : bare.grouped].toarray().std(axis=0)
     documents = rows[:, bare.grouped :].getnnz(axis=0)
     kept = np.flatnonzero(documents >= MIN_LINKED)
@@ -249,14 +249,16 @@ def _members(terms: Sequence[str]) -> NDArray[np.int64]:
     return np.array(sorted(found), np.int64).reshape(-1, 2)
 
 
-def _regression() -> Any:
+def regression(cost: float) -> Any:
+    """Return the classifier of a topic, not yet fitted; ``cost`` is its C."""
     from sklearn.linear_model import LogisticRegression
 
     # dual: there are 25 times more features than texts, and the primal default takes minutes
-    return LogisticRegression(C=COST, solver="liblinear", dual=True, class_weight="balanced", random_state=0, max_iter=1000)
+    return LogisticRegression(C=cost, solver="liblinear", dual=True, class_weight="balanced", random_state=0, max_iter=1000)
 
 
-def _matrix(rows: Rows, size: int) -> Any:
+def matrix(rows: Rows, size: int) -> Any:
+    """Return rows as a sparse matrix."""
     from scipy.sparse import csr_matrix
 
     return csr_matrix((rows.values, rows.ids, rows.starts), shape=(len(rows.starts) - 1, size))

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from tracker.taggers.features import CHUNK, FeatureSpace, Floats, Owned, Rows
 
-__all__ = ["KINDS", "Head", "LinearModel", "decisions", "explain", "explain_many", "topic_scores"]
+__all__ = ["KINDS", "Head", "LinearModel", "decisions", "explain", "explain_many", "logits", "sigmoid", "topic_scores"]
 
 KINDS = ("paper", "news")
 
@@ -70,7 +70,7 @@ def topic_scores(texts: Sequence[str], kinds: Sequence[str], model: LinearModel)
     """
     # By chunks: the rows of 500 abstracts at once would be 16 MB.
     parts = [decisions(model.space.rows(texts[start : start + CHUNK]), model) for start in range(0, len(texts), CHUNK)]
-    return _probabilities(np.concatenate([np.zeros((0, len(model.bias))), *parts]), kinds, model)
+    return sigmoid(logits(np.concatenate([np.zeros((0, len(model.bias))), *parts]), kinds, model)).astype(np.float32)
 
 
 def decisions(rows: Rows, model: LinearModel) -> NDArray[np.float64]:
@@ -84,13 +84,18 @@ def decisions(rows: Rows, model: LinearModel) -> NDArray[np.float64]:
     return found + model.bias
 
 
-def _probabilities(found: NDArray[np.float64], kinds: Sequence[str], model: LinearModel) -> NDArray[np.float32]:
-    scores = np.zeros((len(kinds), len(model.topics)), np.float32)
+def logits(found: NDArray[np.float64], kinds: Sequence[str], model: LinearModel) -> NDArray[np.float64]:
+    """Return calibrated log odds, (rows, topics), from decisions, (rows, columns of the weights)."""
+    odds = np.zeros((len(kinds), len(model.topics)))
     for kind in dict.fromkeys(kinds):
         head, of = model.heads[kind], np.array([one == kind for one in kinds])
-        z = found[of][:, head.columns] * head.slope + head.offset
-        scores[of] = 1 / (1 + np.exp(-np.clip(z, -500, 500)))
-    return scores
+        odds[of] = found[of][:, head.columns] * head.slope + head.offset
+    return odds
+
+
+def sigmoid(odds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return probabilities from log odds."""
+    return np.asarray(1 / (1 + np.exp(-np.clip(odds, -500, 500))))
 
 
 # -- evidence -------------------------------------------------------------------------------------
