@@ -100,6 +100,22 @@ MISTAKES = {
     ),
     "a weak name with a flag inside": ("[labs.x]\nweak = [{ name = \"X\", needs = ['\\d(?i)']}]\n", 2, ("is not a regular expression",)),
     "a weak name with an unknown group of words": ('[labs.x]\nweak = [{ name = "X", needs = ["(act)"]}]\n', 2, ('did you mean "(acts)"?',)),
+    "a name of another lab": ('[labs.x]\nnames = ["OpenAI"]\n', 2, ("[labs.x]", '"OpenAI"', "already a name of [labs.openai]", "as weak")),
+    "a product of another lab, in other case": ('[labs.x]\nproducts = ["CHATGPT"]\n', 2, ("products", "[labs.openai]")),
+    "an alias of another lab": ('[labs.x]\n\naliases = ["Kimi Team"]\n', 3, ("aliases", "[labs.moonshot]")),
+    "a person of another lab": ('[labs.x]\npeople = ["Sam Altman"]\n', 2, ("people", "[labs.openai]")),
+    "a host of another lab": ('[labs.x]\nhosts = ["x.ai"]\n', 2, ("already a host of [labs.xai]", "replaces the shipped one")),
+    "an organisation of another lab": ('[labs.x]\ngithub = ["OpenAI"]\n', 2, ("already a GitHub organisation of [labs.openai]",)),
+    "an organisation of another lab, on Hugging Face": (
+        '[labs.x]\nhf = ["qwen"]\n',
+        2,
+        ("Hugging Face organisation of [labs.alibaba-qwen]",),
+    ),
+    "a name that two labs of yours claim": ('[labs.x]\nnames = ["Zorbex"]\n[labs.y]\nnames = ["Zorbex"]\n', 4, ("[labs.y]", "[labs.x]")),
+    "a shipped lab that takes another's name": ('[labs.sakana]\nnames = ["Tencent"]\n', 2, ("[labs.sakana]", "[labs.tencent]")),
+    "a name that is a word": ('[labs.x]\nnames = ["Orange"]\n', 2, ('"Orange" is a word of the language', 'weak = [{ name = "Orange"')),
+    "a product that is a word": ('[labs.x]\nproducts = ["horizon"]\n', 2, ('"horizon" is a word',)),
+    "a person by a given name": ('[labs.x]\npeople = ["Claude"]\n', 2, ("people", '"Claude" is a word')),
     "a parent that is no lab": ('[labs.x]\nparents = [{ lab = "gogle" }]\n', 2, ('parent "gogle"', 'did you mean "google"?')),
     "a parent with an unknown key": ('[labs.x]\nparents = [{ lab = "google", form = 2026-01-01 }]\n', 2, ('did you mean "from"?',)),
     "a parent since no day": ('[labs.x]\nparents = [{ lab = "google", from = "May" }]\n', 2, ("must be a day like 2023-04-20",)),
@@ -290,6 +306,18 @@ def test_a_shipped_topic_and_lab_can_be_disabled(tmp_path: Path) -> None:
 def test_a_disabled_lab_no_longer_declares_a_feed(tmp_path: Path) -> None:
     error = mistake(tmp_path, "[labs.sakana]\nenabled = false\n" + GOOD + 'lab = "sakana"\n')
     assert (error.line, "not in the registry" in str(error)) == (5, True)
+
+
+def test_a_word_may_be_a_name_under_a_rule_and_a_coined_or_versioned_name_without_one(tmp_path: Path) -> None:
+    names = '["Orange", "ORANGE-1", "OrangeLab", "Orange Labs", "Zorbex"]'
+    text = f'[labs.x]\nnames = {names}\nweak = [{{ name = "Orange", not_before = ["juice"] }}]\n'
+    assert {lab.id for lab in load(tmp_path, GOOD + text).labs} >= {"x"}
+
+
+def test_a_name_can_be_moved_to_a_lab_of_yours(tmp_path: Path) -> None:
+    text = '[labs.sakana]\nnames = ["Sakana AI"]\n[labs.fish]\nnames = ["Sakana"]\n'
+    found = {lab.id: lab for lab in load(tmp_path, GOOD + text).labs}
+    assert (found["sakana"].names, found["fish"].names) == (("Sakana AI",), ("Sakana",))
 
 
 def test_a_lab_of_yours_is_read_whole(tmp_path: Path) -> None:

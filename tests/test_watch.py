@@ -54,6 +54,19 @@ FACTS = Facts(
         pytest.param({"links": frozenset({"url:https://x.example/s.pdf"}), "act": "result"}, "published", id="a result with its PDF"),
         pytest.param({"links": frozenset({"url:https://x.example/s.pdf"})}, "stated", id="a post that links to some PDF"),
         pytest.param({"act": "result", "act_cue": "results"}, "stated", id="a result without a paper"),
+        pytest.param({"url": "https://alignment.lab.example/2026/x"}, "published", id="a note on a host for studies"),
+        pytest.param({"url": "https://lab.example/researchers"}, "stated", id="a page whose address only begins so"),
+        pytest.param(
+            {"url": "https://lab.example/research/x", "act": "opinion", "act_cue": "How to"}, "stated", id="advice among publications"
+        ),
+        pytest.param(
+            {"url": "https://lab.example/research/x", "act": "announcement", "act_cue": "funding"}, "stated", id="money among publications"
+        ),
+        pytest.param({"text": "In our new paper we count.", "act": "result", "act_cue": "paper"}, "published", id="a result and its paper"),
+        pytest.param({"text": "In our new paper we count."}, "stated", id="a paper in a text that tells no result"),
+        pytest.param(
+            {"text": "Owls. " * 80 + "In our new paper we count.", "act": "result", "act_cue": "find"}, "stated", id="a paper cited below"
+        ),
         pytest.param({"by": {}, "about": {"anthropic": "name: Anthropic"}, "origin": "press"}, "reported", id="press about the lab"),
     ],
 )

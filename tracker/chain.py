@@ -41,6 +41,7 @@ class Chain:
     left_s: float
     allowed_s: float
     trusted_host: str | None = None
+    enough: int = 0
     etag: str | None = None
     last_modified: str | None = None
     authorization: str | None = None
@@ -54,7 +55,7 @@ class Chain:
     @classmethod
     def start(cls, request: Request, deadline_s: float) -> Chain:
         url = request.url.strip().partition("#")[0]
-        chain = cls(net.shown(url), url, deadline_s, deadline_s, request.trusted_host)
+        chain = cls(net.shown(url), url, deadline_s, deadline_s, request.trusted_host, request.enough)
         parts = chain.checked(url)
         chain.url = _dialled(parts)
         chain.etag, chain.last_modified = _field_value(request.etag), _field_value(request.last_modified)
@@ -87,7 +88,7 @@ class Chain:
 
     def hop(self) -> net.Hop:
         trusted = bool(self.trusted_host) and _split(self.url).hostname == str(self.trusted_host).lower()
-        return net.Hop(self.label(), time.monotonic() + self.left_s, self.allowed_s, trusted)
+        return net.Hop(self.label(), time.monotonic() + self.left_s, self.allowed_s, trusted, self.enough)
 
     def again_after_s(self, status: int, wait_s: float | None) -> float | None:
         """Return the pause after which a server that fails is asked once more, and spend it; None: it is not asked again.

@@ -1,4 +1,4 @@
-"""The commands by which the tracker is measured and taught: label, train, evaluate. Apart from ``cli``, whose group takes them.
+"""The commands by which the tracker is taught: label and train, with ``cli_evaluate`` beside them. Apart from ``cli``, whose group takes them.
 
 Imported here: click and our ground floor; all else is imported inside the command that needs it, because `--help` pays for this file.
 """
@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tracker.cli_evaluate import evaluate
 from tracker.errors import TrackerError
 from tracker.options import Group, Options
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
-    from pathlib import Path
 
     from tracker.config import Config
     from tracker.label import Question
-    from tracker.taggers.linear import LinearModel
 
 __all__ = ["COMMANDS"]
 
@@ -275,127 +274,6 @@ def _import(options: Options, origin: str, who: str) -> None:
     if wrong:
         of = len(rows) + len(wrong) - len(taken.wrong)
         raise TrackerError(f"{len(wrong)} of {of} rows were left out; mend them and import the file again")
-
-
-# -- evaluate ---------------------------------------------------------------------------------------
-
-SUBJECTS = ("topics",)  # what can be evaluated; labs, about, signals, stories and watches are still to come
-
-
-@click.command(cls=Group.command_class)
-@click.argument("subject", default="topics", metavar="[topics]")
-@click.option("--labels", "files", multiple=True, required=True, metavar="FILE", help="CSV: id, labels; or topics, title, summary.")
-@click.option("--texts", metavar="DIR", help="Folder of papers-*.jsonl.gz with the texts of papers.")
-@click.option("--model", "name", metavar="DIR|ID|shipped", help="A folder with a model, or a model trained here (the one in use).")
-@click.option("--cross-validate", is_flag=True, help="Refit, and judge each fold of months by the others; some minutes.")
-@click.option("--also", multiple=True, metavar="FILE", help="With --cross-validate: learned from, never judged on.")
-@click.option("--rows", metavar="FILE", help="Write a CSV with labels, tags and scores of each text.")
-@click.option("--against", metavar="FILE", help="Compare with an earlier run, by the file its --rows wrote.")
-@click.pass_obj
-def evaluate(
-    options: Options,
-    subject: str,
-    files: tuple[str, ...],
-    texts: str | None,
-    name: str | None,
-    cross_validate: bool,
-    also: tuple[str, ...],
-    rows: str | None,
-    against: str | None,
-) -> None:
-    """Measure tags against labelled texts; prints JSON.
-
-    \b
-    Example: tracker evaluate --labels labels.csv --texts corpus/
-             tracker evaluate --labels labels.csv --texts corpus/ --cross-validate --rows now.csv --against before.csv
-    """  # fmt: skip
-    import json
-    from pathlib import Path
-
-    if subject not in SUBJECTS:
-        raise click.UsageError(f'"{subject}" cannot be evaluated; what can: {", ".join(SUBJECTS)}')
-    if also and not cross_validate:
-        raise click.UsageError("--also is what to learn from, so it goes with --cross-validate")
-    if name and cross_validate:
-        raise click.UsageError("--cross-validate makes models of its own, so it does not go with --model")
-    from tracker import evaluate as stage
-
-    folder = Path(texts) if texts else None
-    labels = stage.labels_of([Path(file) for file in files], folder)
-    earlier = stage.read_rows(Path(against)) if against else None  # a mistake in it is told before minutes of work
-    topics = _configured(options).topics
-    if cross_validate:
-        if options.verbosity >= 0:
-            click.echo("Refitting, fold by fold, then once for the time split: some minutes.", err=True)
-        more = stage.labels_of([Path(file) for file in also], folder) if also else stage.Labels((), ())
-        found, judged = stage.refitted(labels, topics, more)
-    else:
-        model, chosen, place, taught = _chosen_model(options, name)
-        judged = stage.judge(model, topics, labels.examples)
-        known = stage.known_rows(model, labels.examples, place, taught)
-        found = {"model": model.name, **chosen, "learned_from": known, "labels": list(labels.files), **stage.report(judged)}
-    if earlier is not None:
-        found["against"] = {"file": Path(str(against)).name, "kinds": stage.compared(judged, earlier)}
-    if rows:
-        _write(rows, stage.rows_csv(judged))
-    click.echo(json.dumps({"evaluated": subject, **found}, ensure_ascii=False, indent=1))
-    if options.verbosity >= 0:
-        for line in stage.lines(found):
-            click.echo(line, err=True)
-
-
-def _configured(options: Options) -> Config:
-    """The configuration; the shipped one where there is none and none was named, so that a model can be checked anywhere."""
-    from pathlib import Path
-
-    from tracker.config import load, shipped_file
-
-    absent = options.config == Options.config and not Path(options.config).exists()
-    return load(shipped_file()) if absent else options.load()
-
-
-def _chosen_model(options: Options, name: str | None) -> tuple[LinearModel, dict[str, str], Path, set[str]]:
-    """The model that was asked for, else the one that tags; where it comes from, where it lies, and the items whose labels taught it here.
-
-    What is told of it: ``from`` is champion, shipped or what the user wrote; ``instead`` says why it is not the champion.
-    """
-    from pathlib import Path
-
-    from tracker import store
-    from tracker.config import DEFAULTS
-    from tracker.errors import ModelError
-    from tracker.evaluate import lessons
-    from tracker.store import models
-    from tracker.tag import own_model
-    from tracker.taggers.stored_model import load
-
-    if name and (Path(name).is_dir() or "/" in name):
-        return load(Path(name)), {"from": name}, Path(name), set()
-    shipped, place = load(DEFAULTS / "model"), DEFAULTS / "model"
-    if name == "shipped" or (not name and not Path(options.db).exists()):
-        return shipped, {"from": "shipped"}, place, set()
-    db = store.open(options.db)
-    stored = models.named(db, name) if name else models.champion(db)
-    if stored:
-        try:
-            return own_model(db, stored, shipped), {"from": name or "champion"}, models.place(db, stored), lessons(db, stored)
-        except ModelError as error:
-            if name:
-                raise
-            return shipped, {"from": "shipped", "instead": str(error)}, place, set()
-    if name:
-        known = ", ".join(one.id for one in models.listed(db)) or "none was trained here"
-        raise ModelError(f'"{name}" is neither a folder with a model nor a model of {options.db} (known: {known})')
-    return shipped, {"from": "shipped"}, place, set()
-
-
-def _write(target: str, text: str) -> None:
-    from pathlib import Path
-
-    try:
-        Path(target).write_text(text, encoding="utf-8", newline="")
-    except OSError as error:
-        raise TrackerError(f"{target} cannot be written: {error.strerror}") from None
 
 
 # -- train --------------------------------------------------------------------------------------------

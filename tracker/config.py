@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from tracker import registry
 from tracker.errors import ConfigError
 from tracker.patterns import check_pattern
 from tracker.pollers import OURS, kinds, poller
@@ -34,10 +35,6 @@ NOTIFIERS = ("smtp", "file")
 _TRACKER_KEYS: Mapping[str, type] = {"contact": str, "every": str, "public_url": str, "read_per_day": int}
 _COMMON_KEYS = {"kind": str, "url": str, "title": str, "lab": str, "role": str, "origin": str, "every": str, "enabled": bool}
 _TOPIC_KEYS = {"title": str, "description": str, "include": list, "exclude": list, "threshold": float, "enabled": bool}
-_LAB_LISTS = ("aliases", "affiliations", "emails", "hosts", "github", "hf", "names", "products", "weak")
-_LAB_KEYS = {"name": str, "kind": str, "country": str, "note": str, "parents": list, "enabled": bool} | dict.fromkeys(_LAB_LISTS, list)
-_WEAK_KEYS = ("name", "needs", "not_after", "not_before")
-_PARENT_KEYS = ("lab", "from")
 _WATCH_LISTS = ("by", "about", "not_by", "topics", "phrases", "answer")
 _WATCH_KEYS = {
     "question": str, "since": date, "until": date, "after": str, "within": str, "first_per": str, "note": str, "enabled": bool,
@@ -83,8 +80,7 @@ def load(path: str | Path) -> Config:
     settings = Table(user, ("tracker",), user.section("tracker"))
     settings.check_keys(_TRACKER_KEYS)
     topics = tuple(_topic(table) for table in _merged(TomlFile.read(DEFAULTS / "topics.toml"), user, "topics", _TOPIC_KEYS))
-    labs = tuple(_lab(table) for table in _merged(TomlFile.read(DEFAULTS / "labs.toml"), user, "labs", _LAB_KEYS))
-    _check_parents(labs, user)
+    labs = registry.labs(_merged(TomlFile.read(DEFAULTS / "labs.toml"), user, "labs", registry.KEYS), user)
     lab_ids = {lab.id for lab in labs}
     every_s = settings.span_s("every", 21_600)
     sources = tuple(_source(table, lab_ids, every_s) for table in _enabled(user, "feeds", _feed_keys))
@@ -117,7 +113,7 @@ def shipped_feeds() -> str:
 def keys() -> set[str]:
     """Return every key that any table knows."""
     special = {key for kind in OURS for key in poller(kind).KEYS}
-    return {*_TRACKER_KEYS, *_COMMON_KEYS, *special, *_TOPIC_KEYS, *_LAB_KEYS, *_WATCH_KEYS, *_DIGEST_KEYS}
+    return {*_TRACKER_KEYS, *_COMMON_KEYS, *special, *_TOPIC_KEYS, *registry.KEYS, *_WATCH_KEYS, *_DIGEST_KEYS}
 
 
 # -- tables -----------------------------------------------------------------------------------------
@@ -158,80 +154,6 @@ def _check_patterns(table: Table, key: str) -> None:
             check_pattern(pattern)
         except ValueError as error:
             raise table.error(f"{key}: {error}", key) from None
-
-
-def _lab(table: Table) -> Lab:
-    values = table.values
-    weak, parents = values.get("weak", []), values.get("parents", [])
-    for problem, name in (*((_weak_problem(rule), "weak") for rule in weak), *((_parent_problem(parent), "parents") for parent in parents)):
-        if problem:
-            raise table.error(f"{name}: {problem}", name)
-    return Lab(
-        table.where[1],
-        values.get("name", table.where[1]),
-        values.get("kind", "other"),
-        values.get("country", ""),
-        tuple((parent["lab"], _day(parent.get("from"))) for parent in parents),
-        weak=tuple(weak),
-        **{name: table.texts(name) for name in _LAB_LISTS if name != "weak"},
-    )
-
-
-def _weak_problem(rule: object) -> str:
-    """What is wrong with a weak name: ``taggers.labs`` says what its keys mean."""
-    if not isinstance(rule, dict) or not isinstance(rule.get("name"), str) or not rule["name"].strip():
-        return 'each must be a table with a name, like { name = "Claude", needs = ["Anthropic"] }'
-    for key, words in rule.items():
-        if key not in _WEAK_KEYS:
-            return f'"{rule["name"]}" has an unknown key "{key}"{nearest(key, _WEAK_KEYS)}'
-        if key != "name" and not (isinstance(words, list) and all(isinstance(word, str) and word.strip() for word in words)):
-            return f'{key} of "{rule["name"]}" must be a list of texts'
-    return next((problem for need in rule.get("needs", ()) if (problem := _need_problem(rule["name"], need))), "")
-
-
-def _need_problem(name: str, need: str) -> str:
-    if need.startswith("(") and need != "(acts)":
-        return f'needs of "{name}": {need!r} is not known; did you mean "(acts)"?'
-    if not need.startswith("\\"):
-        return ""
-    try:
-        re.compile(f"x(?:{need})")  # as it will stand: behind a name, among others
-    except re.error as error:
-        return f'needs of "{name}": {need!r} is not a regular expression ({error}); without the backslash it is a word'
-    return ""
-
-
-def _parent_problem(parent: object) -> str:
-    if not isinstance(parent, dict) or not isinstance(parent.get("lab"), str):
-        return 'each must be a table with a lab, like { lab = "google", from = 2023-04-20 }'
-    if unknown := next((key for key in parent if key not in _PARENT_KEYS), None):
-        return f'"{parent["lab"]}" has an unknown key "{unknown}"{nearest(unknown, _PARENT_KEYS)}'
-    try:
-        _day(parent.get("from"))
-    except ValueError:
-        return f'from of "{parent["lab"]}" must be a day like 2023-04-20, not {parent["from"]!r}'
-    return ""
-
-
-def _day(value: object) -> str | None:
-    """The day as text, of a TOML date or its text; ``ValueError`` for anything else."""
-    if value is None:
-        return None
-    return date.fromisoformat(value.isoformat()[:10] if isinstance(value, date) else str(value)).isoformat()
-
-
-def _check_parents(labs: tuple[Lab, ...], user: TomlFile) -> None:
-    parents = {lab.id: [parent for parent, _ in lab.parents] for lab in labs}
-    for lab in labs:
-        seen, todo = set[str](), list(parents[lab.id])
-        while todo:
-            parent = todo.pop()
-            if parent not in parents:
-                raise user.error(f'parent "{parent}" is not a lab{nearest(parent, parents)}', ("labs", lab.id), "parents")
-            if parent == lab.id:
-                raise user.error("is its own parent, directly or by way of others", ("labs", lab.id), "parents")
-            todo += [] if parent in seen else parents[parent]
-            seen.add(parent)
 
 
 # -- sources ----------------------------------------------------------------------------------------

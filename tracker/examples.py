@@ -21,7 +21,7 @@ from typing import Any
 from tracker.errors import ModelError
 from tracker.urls import link_key
 
-__all__ = ["Example", "read_labels", "rows_of"]
+__all__ = ["Example", "read_labels", "rows_of", "texts_in"]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -68,7 +68,7 @@ def _papers(path: Path, rows: list[dict[str, str]], texts: Path | None) -> list[
     if texts is None:
         raise ModelError(f"{path}: names papers by id, so the folder of their texts is needed (papers-*.jsonl.gz)")
     labels = {row["id"].strip(): _topics(row["labels"]) for row in rows}
-    found = {paper["id"]: paper for paper in _lines(sorted(texts.glob("papers-*.jsonl.gz"))) if paper.get("id") in labels}
+    found = {paper["id"]: paper for paper in texts_in(texts) if paper.get("id") in labels}
     if not found:
         raise ModelError(f"{texts}: has no text for any id in {path.name}; expected papers-*.jsonl.gz")
     return [
@@ -117,8 +117,9 @@ def rows_of(path: Path) -> list[dict[str, str]]:
     return [{key: value or "" for key, value in row.items() if key} for row in rows]
 
 
-def _lines(paths: list[Path]) -> Iterator[dict[str, Any]]:
-    for path in paths:
+def texts_in(folder: Path) -> Iterator[dict[str, Any]]:
+    """Yield the papers of papers-*.jsonl.gz: ``id``, ``title``, ``abstract`` and ``listed`` are text or absent, all else is as it is."""
+    for path in sorted(folder.glob("papers-*.jsonl.gz")):
         number = 0
         try:
             with gzip.open(path, "rt", encoding="utf-8") as lines:

@@ -75,6 +75,7 @@ class Hop:
     deadline: float
     allowed_s: float
     trusted: bool = False  # the user configured this host himself: private addresses are fine
+    enough: int = 0  # bytes of the body after which no more is read; 0: all of it
     dialled: bool = False  # a new connection was made for it
     received: int = 0  # bytes
     surplus: bool = False  # bytes came after the end that Content-Length announced
@@ -315,7 +316,7 @@ def read(reply: requests.Response, hop: Hop) -> tuple[bytes, bool]:
         TRANSPORT_ERRORS: the connection broke in another way than by ending early.
     """
     announced = reply.headers.get("content-length", "")
-    if announced.isdecimal() and len(announced) < 20 and int(announced) > MAX_BODY:
+    if not hop.enough and announced.isdecimal() and len(announced) < 20 and int(announced) > MAX_BODY:
         raise hop.fail("too_large", f"the body has {int(announced) >> 20} MB, {MAX_BODY >> 20} are read at most")
     body = bytearray()
     try:
@@ -323,6 +324,8 @@ def read(reply: requests.Response, hop: Hop) -> tuple[bytes, bool]:
             body += chunk
             if len(body) > MAX_BODY:
                 raise hop.fail("too_large", f"the body exceeds {MAX_BODY >> 20} MB")
+            if hop.enough and len(body) >= hop.enough:  # the connection is closed with its answer: the rest is never sent to us
+                return bytes(body), True
     except urllib3.exceptions.ProtocolError as error:
         if not isinstance(error.args[-1], http.client.IncompleteRead):
             raise

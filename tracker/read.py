@@ -33,7 +33,7 @@ from tracker.store.readings import READ, Waiting
 from tracker.types import Entry, Request, Response, Source
 from tracker.urls import host_of
 
-__all__ = ["PER_HOST", "REFUSED", "WAITS", "Reading", "again_at", "chosen", "read"]
+__all__ = ["ABSENT", "FURTHEST", "PER_HOST", "REFUSED", "SILENT", "SLACK", "WAITS", "Fetcher", "Reading", "again_at", "chosen", "read"]
 
 PER_HOST = 15  # articles a host and run: a quarter of an hour of a careful reader
 REFUSED = 3  # articles in a row that a host did not give: then one a run, to see whether it does again
@@ -42,8 +42,8 @@ FURTHEST = timedelta(days=8)  # no server makes us wait for more than a week
 SLACK = timedelta(minutes=15)  # cron never fires to the second
 NO_PAGE, EMPTY, LOGIN = "no page", "empty", "http_401"
 _FINAL = frozenset({"gone", "disallowed"})  # what the site has decided, not the weather
-_SILENT = frozenset({"timeout", "connection", "dns", "tls"})  # the host gave no answer at all
-_ABSENT = frozenset({"http_404", "gone"})
+SILENT = frozenset({"timeout", "connection", "dns", "tls"})  # the host gave no answer at all
+ABSENT = frozenset({"http_404", "gone"})
 _LOGINS = frozenset("login signin sign-in log-in sso auth".split())
 
 
@@ -152,7 +152,7 @@ def _arrivals(asked: Sequence[Waiting], fetcher: Fetcher) -> Iterator[_Arrived]:
                 done, running = wait(running, return_when=FIRST_COMPLETED)
                 for arrived in (future.result() for future in done):
                     host = host_of(arrived.asked.url)
-                    silent[host] = silent[host] + 1 if arrived.outcome in _SILENT else 0
+                    silent[host] = silent[host] + 1 if arrived.outcome in SILENT else 0
                     if hosts[host] and silent[host] < REFUSED:
                         running.add(pool.submit(_ask, hosts[host].popleft(), fetcher, worker))
                     yield arrived
@@ -168,7 +168,7 @@ def _ask(asked: Waiting, fetcher: Fetcher, worker: ParseWorker) -> _Arrived:
             return _Arrived(asked, elsewhere)
         parsed = worker.parse(source, response)
     except SourceError as error:
-        return _Arrived(asked, NO_PAGE if error.name in _ABSENT else error.name, error=error)
+        return _Arrived(asked, NO_PAGE if error.name in ABSENT else error.name, error=error)
     except Exception as error:  # a bug must neither stop the other articles nor pass in silence: it becomes the outcome
         return _Arrived(asked, "malformed", error=SourceError("malformed", f"{type(error).__name__}: {error}"))
     if not parsed.entries:

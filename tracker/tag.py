@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from tracker.clock import iso
 from tracker.config import DEFAULTS, Config
 from tracker.errors import ModelError
-from tracker.store import items, models, sources, stored, tags, transaction
+from tracker.store import authors, items, models, sources, stored, tags, transaction
 from tracker.text import one_line
 from tracker.types import Item
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tracker.taggers.linear import LinearModel
     from tracker.taggers.topics import TopicTagger
 
-__all__ = ["Changes", "Preview", "Tagged", "Taggers", "load", "own_model", "preview", "preview_lines", "tag"]
+__all__ = ["Changes", "Preview", "Tagged", "Taggers", "load", "own_model", "preview", "preview_lines", "signals_of", "tag"]
 
 BATCH = 500  # items a transaction: about 0.2 s of writing, the longest a label from Datasette has to wait
 
@@ -142,6 +142,7 @@ def tag(
     with transaction(db):
         sources.sync_registry(db, config.topics, config.labs, iso(now))
         tags.heed_all(db, iso(now))
+        authors.stale(db, registry_hash(config.labs), iso(now))
         if again_since:
             tags.again(db, iso(again_since), iso(now))
     last = 0
@@ -195,7 +196,7 @@ def preview_lines(changes: Preview, titles: int = 3) -> Iterator[str]:
 def _one_batch(db: sqlite3.Connection, taggers: Taggers, batch: list[Item], now: str) -> Tagged:
     topics = taggers.topics.tag(batch)
     labs = taggers.labs.tag(batch)
-    said = [_signals(item, taggers) for item in batch]
+    said = [signals_of(item, taggers) for item in batch]
     with transaction(db):
         for item, found, attributed, signs in zip(batch, topics, labs, said, strict=True):
             tags.save(db, item, found, attributed, signs, registry=taggers.registry, now=now, done=not taggers.without_model)
@@ -205,12 +206,17 @@ def _one_batch(db: sqlite3.Connection, taggers: Taggers, batch: list[Item], now:
     return Tagged(len(batch), sum(1 for found in topics if found), waiting, taggers.without_model or taggers.instead)
 
 
-def _signals(item: Item, taggers: Taggers) -> tags.Signals:
+def signals_of(item: Item, taggers: Taggers) -> tags.Signals:
+    """Return origin, act and unconfirmed mark of an item, with their cues."""
     from tracker.taggers import signals
 
     origin = signals.origin(item.key, item.url, item.origin or "press", taggers.labs.lab_of_url)
-    # A lab's page that only a link post or the press has shown bears their words: what they say it does, the lab may not have said.
+    # A lab's page that only a link post or the press has shown bears their words; the lab itself speaks in the address alone.
     quoted = origin == "official" and item.origin != "official"
-    act = (None if quoted else signals.act(origin, item.title, item.text)) or (None, None)
-    unconfirmed = signals.unconfirmed(origin, item.title, item.text) or (None, None)
-    return tags.Signals(origin, *act, *unconfirmed)
+    title, text = (signals.words_of(item.url), "") if quoted else (item.title, item.text)
+
+    def names_lab(sentence: str) -> bool:
+        return any(found.relation != "by" for found in taggers.labs.tag([replace(item, title=sentence, text="")])[0])
+
+    unconfirmed = signals.unconfirmed(origin, item.title, item.text, names_lab) or (None, None)
+    return tags.Signals(origin, *signals.act(origin, title, text, item.url), *unconfirmed)

@@ -83,6 +83,7 @@ class Lab:
     hf: tuple[str, ...] = ()
     names: tuple[str, ...] = ()  # unambiguous: enough on their own
     products: tuple[str, ...] = ()  # unambiguous product names
+    people: tuple[str, ...] = ()  # who lead it
     weak: tuple[Mapping[str, object], ...] = ()  # {name, needs, not_after, not_before}: count only under their rule
 
 
@@ -113,6 +114,7 @@ class Request:
     etag: str | None = None
     last_modified: str | None = None
     trusted_host: str | None = None  # a host the user configured himself: may be on a private network
+    enough: int = 0  # bytes as they are sent after which no more is read; 0: all of it
     robots: bool = False  # made for people, not for programs (a page, an article): robots.txt is asked first, and obeyed
 
 
@@ -142,6 +144,7 @@ class Entry:
     version: int | None = None  # arXiv v1, v2, …
     own_key: str | None = None  # arxiv:… or doi:… of the entry itself
     links: tuple[str, ...] = ()
+    affiliations: tuple[str, ...] = ()  # of the authors, as the source's own metadata say
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +209,11 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An entry we have stored. ``lab`` and ``origin`` are what its best source declares; taggers may know better."""
+    """An entry we have stored. ``lab`` and ``origin`` are what its best source declares; taggers may know better.
+
+    Of papers: ``affiliations`` from the metadata, ``block`` the author block of the paper itself, a line an affiliation, note or name
+    (``pollers.authors``); ``links`` are the outbound keys. Empty unless asked for.
+    """
 
     id: int
     key: str
@@ -220,6 +227,9 @@ class Item:
     backlog: bool = False
     origin: str | None = None
     lab: str | None = None
+    affiliations: tuple[str, ...] = ()
+    block: str = ""
+    links: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +252,7 @@ class Attribution:
     method: str
     strength: str  # declared, stated, inferred
     evidence: str
+    place: str = ""  # where it was read: source, address, title, text, authors, metadata, author block, links
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,15 +20,22 @@ from tracker.patterns import compile_rules
 from tracker.store import stories, transaction, watches
 from tracker.types import RUNGS, Event, Facts, Watch
 
-__all__ = ["Status", "Watched", "board", "match", "rung_of", "rungs_of", "status", "watch"]
+__all__ = ["Status", "Watched", "board", "match", "rung_of", "rungs_of", "status", "study_cue", "watch"]
 
 BATCH = 500
 
-# An official page that presents a study, not only announces one: by its address, or by the name of such documents in its title.
+# An official page that presents a study, not only announces one: by its address, by the name of such documents in its title, or, if it
+# tells a result, by the words with which a text presents its paper.
 _STUDY_PATH = re.compile(
-    r"/(?:research|publications?|papers?|reports?)/[^/]+|system-?card|technical-?report|\.pdf(?:$|[?#])", re.IGNORECASE
+    r"/(?:research|science|publications?|(?:public_)?papers?|reports?)/[^/?#]+|system-?card|technical-?report|\.pdf(?:$|[?#])"
+    r"|^https?://(?:www\.)?(?:(?:research|alignment|red)\.[^/]+|[^/]+\.pub)/[^/?#]+",
+    re.IGNORECASE,
 )
-_STUDY_TITLE = re.compile(r"\b(?:system card|technical report|white ?paper|paper)\b", re.IGNORECASE)
+_STUDY_TITLE = re.compile(r"\b(?:system card|technical report|research note|white ?paper|paper)\b", re.IGNORECASE)
+_STUDY_TEXT = re.compile(
+    r"\b(?:this|our|a|the|new) (?:new |accompanying |research )*(?:paper|study|preprint|technical report)\b", re.IGNORECASE
+)
+_STUDY_TEXT_READ = 400  # characters: where a post says what it presents; further down papers are only cited
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +74,27 @@ def rung_of(facts: Facts, lab: str) -> tuple[str, str]:
         return "reported", f"about the lab, not by it ({facts.about.get(lab, '')})"
     if facts.origin == "paper":
         return "published", "a paper"
-    if found := _STUDY_PATH.search(facts.url or ""):
-        return "published", f"a publication page: “{found[0]}”"
-    if found := _STUDY_TITLE.search(facts.title):
-        return "published", f"a publication: “{found[0]}”"
+    if found := study_cue(facts):
+        return "published", found
     if facts.act == "release":
         return "shipped", f"released: “{facts.act_cue}”"
     if paper := _presented(facts):
         return "published", f"presents a paper: {paper}"
     return "stated", "a page of the lab"
+
+
+def study_cue(facts: Facts) -> str | None:
+    """What says that a lab's own page presents a study, or None.
+
+    Advice and announcements stand on the pages of studies too: there, and only there, the act has the say.
+    """
+    if found := _STUDY_TITLE.search(facts.title):
+        return f"a publication: “{found[0]}”"
+    if facts.act not in ("opinion", "announcement") and (found := _STUDY_PATH.search(facts.url or "")):
+        return f"a publication page: “{found[0]}”"
+    if facts.act == "result" and (found := _STUDY_TEXT.search(facts.text[:_STUDY_TEXT_READ])):
+        return f"presents a study: “{found[0]}”"
+    return None
 
 
 def _presented(facts: Facts) -> str | None:

@@ -25,7 +25,10 @@ LEAD_TEXT = _BOTH.format(f"substr(readings.text, 1, {LEAD})")
 ARTICLE = "LEFT JOIN readings ON readings.item = texts.item AND readings.what = 'article'"
 
 _COLUMNS = """items.id, items.key, items.source, items.url, items.title, {} AS text, items.authors, items.published_at,
-  items.first_seen_at, items.backlog, sources.origin, sources.lab"""
+  items.first_seen_at, items.backlog, sources.origin, sources.lab, items.affiliations,
+  (SELECT text FROM readings AS read WHERE read.item = items.id AND read.what = 'authors') AS block,
+  iif(items.key GLOB 'arxiv:*' OR items.key GLOB 'doi:*', (SELECT group_concat(key, char(10)) FROM links WHERE links.item = items.id), '')
+    AS links"""
 _JOINS = f"JOIN texts ON texts.item = items.id {ARTICLE} JOIN sources ON sources.id = items.source"
 
 
@@ -72,5 +75,6 @@ def _item(row: sqlite3.Row) -> Item:
     return Item(
         row["id"], row["key"], row["source"], row["url"], row["title"], row["text"],
         tuple(row["authors"].split("; ")) if row["authors"] else (), row["published_at"], row["first_seen_at"], bool(row["backlog"]),
-        row["origin"], row["lab"],
+        row["origin"], row["lab"], tuple(filter(None, row["affiliations"].split("; "))), row["block"] or "",
+        tuple(sorted((row["links"] or "").split())),
     )  # fmt: skip

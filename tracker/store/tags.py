@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 
+from tracker.store import authors
 from tracker.types import Attribution, Item, Tag
 
 __all__ = ["LABEL", "Signals", "again", "heed", "heed_all", "how", "overruled", "save", "tiers", "wait"]
@@ -55,17 +56,17 @@ def save(
         done: the item no longer waits for tagging.
     """
     _put_topics(db, item.id, tags)
-    rows = {(a.lab, a.relation, a.method): (a.strength, a.evidence) for a in attributions}
+    rows = {(a.lab, a.relation, a.method): (a.strength, a.evidence, a.place) for a in attributions}
     present = {
         tuple(row[:3]): tuple(row[3:])
-        for row in db.execute("SELECT lab, relation, method, strength, evidence FROM item_labs WHERE item = ?", (item.id,))
+        for row in db.execute("SELECT lab, relation, method, strength, evidence, place FROM item_labs WHERE item = ?", (item.id,))
     }
     db.executemany(
         "DELETE FROM item_labs WHERE item = ? AND lab = ? AND relation = ? AND method = ?",
         [(item.id, *key) for key in present if rows.get(key) != present[key]],
     )
     db.executemany(
-        "INSERT INTO item_labs(item, lab, relation, method, strength, evidence, registry) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO item_labs(item, lab, relation, method, strength, evidence, place, registry) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         [(item.id, *key, *value, registry) for key, value in rows.items() if present.get(key) != value],
     )
     said = astuple(signals)
@@ -74,6 +75,8 @@ def save(
         AND (origin, act, act_cue, unconfirmed, cue) IS NOT (?, ?, ?, ?, ?)""",
         (*said, item.id, *said),
     )
+    authors.want(db, item.id, now)
+    authors.resolved_by(db, item.id, registry)
     _pass_on(db, item.id, now)
     if done:
         db.execute("DELETE FROM pending WHERE stage = 'tag' AND item = ?", (item.id,))

@@ -2,15 +2,19 @@
 
 in   items as stored, and the registry: the labs of ``defaults/labs.toml`` and of feeds.toml
 out  a list of attributions for each item, in order: first ``by``, then ``about`` and ``mention``
-knows no network and no clock; reads title, text, authors and URL, never the author block of a paper.
+knows no network and no clock; ``by`` is said by ``bylines``, when a name stands for a lab by ``names``.
 
-A lab named in an abstract says nothing on who wrote the paper: measured, that guess is right half of the
-time. So ``by`` comes from the source, the URL or a team that signs as author; running text gives ``about``
-or ``mention``. One rule tells these two apart, at each place where a lab is named; the best place counts:
+A lab named in an abstract says nothing on who wrote the paper: running text gives ``about`` or ``mention``, at most one for each lab.
+What tells these two apart is looked at in each place where a lab is named, and the best place counts:
 
-* In the title: about, unless the name only says with what or like what ("with ChatGPT", "GPT-like").
+* A lab's own post is about that lab; others in it are mentioned, but for partners in the headline.
+* In the title: about, unless the name only says like what ("GPT-like", "a rival to OpenAI", "former Google engineer"), or a product only
+  with what ("with ChatGPT", "Show HN: …", a model of so many billion on so many cards). Of several stories in a headline the first counts.
 * In the first sentence of the text, among its first words: about. Anywhere else: mention.
 * Papers use products as material: about needs a lab's name in the title, or a product that opens the title.
+
+Surprising: a family speaks with one voice. "Meta … Meta FAIR" is about the leaf, since views count it for Meta too, yet "Google's Veo" is
+Google's, whoever made Veo.
 """
 
 from __future__ import annotations
@@ -18,55 +22,46 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import cast
-from urllib.parse import urlsplit
 
+from tracker.taggers.affiliations import ancestors
+from tracker.taggers.bylines import Bylines, is_paper
+from tracker.taggers.names import HYPHENS, METHODS, Rule, compile_names
 from tracker.types import Attribution, Item, Lab
 
 __all__ = ["LabTagger", "registry_hash"]
 
 EVIDENCE_CHARS = 200
 CONTEXT_CHARS = 40  # shown on each side of a matched name
-NEAR_CHARS = 200  # how far away a word may be that a weak name needs
 OPENING_CHARS = 30  # a name that begins within these counts as the subject of the first sentence
 
-# Pages of a hub belong to the organisation in their path: github.com/openai/…, huggingface.co/blog/nvidia/….
-_HUBS = {"github.com": "github", "huggingface.co": "hf", "hf.co": "hf"}
-_SHELVES = frozenset({"blog", "collections", "datasets", "spaces"})
-_TALK = frozenset({"discussions", "issues", "pull", "pulls"})  # pages there are written by anybody
-
-# "(acts)" in `needs`: a dictionary word with this behind it is a company ("Meta releases …", "Apple's …").
-_ACTS = (
-    "acquired|acquires|adds|aims|announces|backs|begins|bets|blames|builds|buys|CEO|chief|"
-    "cuts|debuts|delays|developing|executives|expands|faces|fires|gives|hires|in|introduces|"
-    "is|launched|launches|leads|opens|pauses|plans|poaches|previews|pushes|raises|reads|"
-    "released|releases|rolls|said|says|seeks|ships|shuts|signs|sues|teases|tests|tried|"
-    "turns|unveils|wants|will"
-)
-
-# Huawei Shen, Zhipu Cui: given names are lab names too; the commonest surnames tell a person from a company.
-_SURNAMES = (
-    "Bai|Cai|Cao|Chen|Cheng|Cui|Deng|Ding|Dong|Du|Fan|Fang|Feng|Fu|Gao|Guo|Han|He|Hu|"
-    "Huang|Jiang|Li|Liang|Lin|Liu|Lu|Luo|Ma|Pan|Peng|Shen|Shi|Song|Su|Sun|Tan|Tang|"
-    "Tian|Wang|Wei|Wu|Xiao|Xie|Xu|Yan|Yang|Yao|Ye|Yu|Yuan|Zeng|Zhang|Zhao|Zheng|Zhou|"
-    "Zhu"
-)
-
-# A gap is one character, and the title ends in two newlines: no name runs from the title into the text.
-_HYPHENS = "\\-\u2010\u2011"
-_GAP = f"[ \u00a0\n{_HYPHENS}]"
-_VERSION = r"[vV]?\d{1,4}(?:\.(?:\d{1,4}|x\b)){0,4}[A-Za-z]{0,2}"
-
-_TEAM = re.compile(r"(?:the )?(?:team (?P<after>.+)|(?P<before>.+?)[ -]?team)", re.IGNORECASE)
-_PERSON = re.compile(rf" (?:{_SURNAMES})(?!\w)")
-_ACTING = rf"(?:['’]s| (?i:{_ACTS}))(?!\w)"
 _SENTENCE_END = re.compile(r"[.!?][\"'”’)]?\s|\n")
-_MATERIAL_BEFORE = re.compile(r"(?i)\b(?:with|using|via|like|than|vs\.?|versus|against|atop) (?:the |an? )?$")
-_MATERIAL_AFTER = re.compile(rf"[{_HYPHENS}](?:based|compatible|driven|like|level|powered|style)(?!\w)")
-_FUNDED_BEFORE = re.compile(r"(?i)\b(?:awarded|funded|sponsored|supported|thanks?)\b[^.;]{0,40}$")
-_FUNDED_AFTER = re.compile(r"(?i)[^.;]{0,30}?\b(?:awards?|fellowships?|funding|gifts?|grants?|scholarship)\b")
+_CLAUSE_CHARS = 40  # a product this near behind "Google …" is Google's there, whichever of its labs made it
+
+# What only says with what, on what or like what. The first two hold for lab and product alike, the others for products.
+_BESIDE_BEFORE = re.compile(
+    r"(?i)\b(?:like|than|atop|to rival|rival(?:s|ed|ing)|rival to|compet\w+ (?:with|to|against)|beat(?:s|ing)?|outperform\w*|surpass\w*"
+    r"|(?:challenge|answer|alternatives?|competitors?|rivals?) to|overtak\w+|catch\w* up (?:to|with)|(?:clone|implementation|port) of"
+    r"|inspired by|former|ex)(?: the| an?)?[ -][\"'‘“]?$"
+)
+_BESIDE_AFTER = re.compile(
+    rf"(?i)[{HYPHENS}](?:based|compatible|driven|like|level|powered|style)\b|[’']?[ {HYPHENS}](?:moment|rivals?|competitors?|clones?"
+    r"|alternatives?|killers?)\b"
+)
+_USED_BEFORE = re.compile(
+    r"(?i)\b(?:with|using|uses|via|versus|vs\.?|against|on|targeting|fine-?tun\w+|running|powered by|based on|built on)(?: the| an?)? $"
+)
+_SIZED = re.compile(r"[\w .-]{0,14}?\b\d{1,4}(?:\.\d+)?[BbMG]B?\b|.{0,20}\b(?:[qQ]\d(?:_\w+)?|[fF]16|GGUF|KV)\b")
+_WORKSHOP = re.compile(r"\b(?:tok/s|RTX|VRAM|GPUs?|gpu|GGUF|[Qq]\d_\w+|[fF]16|KV|MLX|LoRA|vLLM|Ollama|llama\.cpp|fine-?tun\w+)\b|\?")
+_PERSONAL = re.compile(r"(?:Show|Ask|Tell) HN\b|(?:I|My|How I|How we)\b|How to (?!use\b)")
+_WARES = re.compile(r" (?:chips?|GPUs?)\b")
+_JOIN = re.compile(r"['’]s |,? (?:and|or|&) |, |/")
+_EMOJI = re.compile("[\u2190-\u2bff\U0001f000-\U0001faff]\\W*$")
+# What Hacker News's feed gives as a summary: numbers and a user's name, no word of the item.
+_NO_TEXT = re.compile(r"Score: \d+\s+Comments: \d+\s+By: \S+")
+_TOGETHER = re.compile(r"(?i)\b(?:partner\w*|agreement|alliance|collaborat\w+)\b")
 
 
 def registry_hash(labs: Iterable[Lab]) -> str:
@@ -84,40 +79,19 @@ def _canonical(value: object) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Rule:
-    """When a name stands for a lab. ``method``: name, product, or context (a weak name and its rule)."""
+class _Found:
+    """A place where an item names a lab."""
 
     lab: str
-    method: str
-    one_word: bool
-    needs: re.Pattern[str] | None = None  # anywhere near
-    needs_after: re.Pattern[str] | None = None  # right after the name
-    not_after: re.Pattern[str] | None = None
-    not_before: re.Pattern[str] | None = None
+    rule: Rule
+    start: int
+    end: int
+    about: bool
 
-    def holds(self, whole: str, start: int, end: int) -> bool:
-        before, near = whole[max(0, start - CONTEXT_CHARS) : start], max(0, start - NEAR_CHARS)
-        if self.not_before and self.not_before.match(whole, end):
-            return False
-        if self.not_after and self.not_after.search(before):
-            return False
-        if self.one_word and _PERSON.match(whole, end):
-            return False
-        if _FUNDED_BEFORE.search(before) and _FUNDED_AFTER.match(whole, end):
-            return False
-        if self.needs is None and self.needs_after is None:
-            return True
-        if self.needs_after and self.needs_after.match(whole, end):
-            return True
-        return bool(self.needs and self.needs.search(whole, near, end + NEAR_CHARS))
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A lab named in an item. The smallest ``rank`` is the place that counts."""
-
-    rank: tuple[int, int, int]  # about before mention; name, product, context; first in the text
-    attribution: Attribution
+    @property
+    def rank(self) -> tuple[bool, int, int]:
+        """The smallest is the place that counts: about before mention; name, product, person, context; first in the text."""
+        return (not self.about, METHODS.index(self.rule.method), self.start)
 
 
 class LabTagger:
@@ -130,125 +104,111 @@ class LabTagger:
     name = "labs"
 
     def __init__(self, labs: Sequence[Lab]) -> None:
-        self._labs = {lab.id: lab for lab in labs}
-        self._hosts = {host: lab.id for lab in labs for host in lab.hosts}
-        self._depth = max((host.count("/") for host in self._hosts), default=0)
-        self._orgs = {("github", org.casefold()): lab.id for lab in labs for org in lab.github}
-        self._orgs |= {("hf", org.casefold()): lab.id for lab in labs for org in lab.hf}
-        self._signers = {name.casefold(): lab.id for lab in labs for name in _full_names(lab)}
-        self._names, self._rules = _compile(labs)
+        self._names, self._rules = compile_names(labs)
+        strong = [next((rule.lab for rule in rules if rule.method != "context"), None) for rules in self._rules]
+        self._above = ancestors(labs)
+        self._bylines = Bylines(labs, self._names, strong)
         self.registry = registry_hash(labs)
 
     def tag(self, items: Sequence[Item]) -> list[list[Attribution]]:
         """Return the attributions of each item, at most one for each lab, relation and method."""
-        return [self._by(item) + self._named(item) for item in items]
+        return [self._all(item) for item in items]
 
     def lab_of_url(self, url: str) -> tuple[str, str] | None:
-        """Return the lab whose page this is, and the rule that says so; None for everybody else.
+        """Return the lab whose page this is, and the rule that says so; None for everybody else (``bylines``)."""
+        return self._bylines.lab_of_url(url)
 
-        The longest rule wins. A post under huggingface.co/blog/<organisation>/ is by that organisation or by
-        nobody we know, never by Hugging Face. A repository is by its owner, its issues are by anybody.
-        """
-        host, parts = _split(url)
-        if owner := _hub_owner(host, parts):
-            lab = self._orgs.get((_HUBS[host], owner.casefold()))
-            return (lab, f"{host}/{'/'.join(parts[: parts.index(owner) + 1])}") if lab else None
-        for suffix in _suffixes(host):
-            for depth in range(min(self._depth, len(parts)), -1, -1):
-                rule = "/".join((suffix, *(part.lower() for part in parts[:depth])))
-                if rule in self._hosts:
-                    return self._hosts[rule], rule
-        return None
-
-    # by
-
-    def _by(self, item: Item) -> list[Attribution]:
-        found = self._by_source(item) if self._declares(item) else self._by_url(item)
-        return found + (self._by_team(item) if _is_paper(item) else [])
-
-    def _declares(self, item: Item) -> bool:
-        # Hugging Face's feed is declared as its own, yet carries the posts of others: the path knows better.
-        host, parts = _split(item.url or "")
-        return item.lab in self._labs and not (host in _HUBS and parts[:1] == ["blog"] and len(parts) > 2)
-
-    def _by_source(self, item: Item) -> list[Attribution]:
-        lab = self._labs[cast(str, item.lab)]
-        evidence = _shorten(f"the source {item.source} is by {lab.name}")
-        return [Attribution(lab.id, "by", "source", "declared", evidence)]
-
-    def _by_url(self, item: Item) -> list[Attribution]:
-        found = self.lab_of_url(item.url or "")
-        return [Attribution(found[0], "by", "host", "stated", _shorten(found[1]))] if found else []
-
-    def _by_team(self, item: Item) -> list[Attribution]:
-        signed: dict[str, str] = {}
-        for author in item.authors:
-            if lab := self._signer(" ".join(author.split())):
-                signed.setdefault(lab, author)
-        return [Attribution(lab, "by", "author", "stated", _shorten(by)) for lab, by in signed.items()]
-
-    def _signer(self, author: str) -> str | None:
-        """Return the lab that signs with just this string, or as "<name> Team" or "Team <name>"."""
-        if lab := self._signers.get(author.casefold()):
-            return lab
-        team = _TEAM.fullmatch(author)
-        if not team:
-            return None
-        name = team["after"] or team["before"]
-        if lab := self._signers.get(name.casefold()) or self._signers.get(f"{name} team".casefold()):
-            return lab
-        # "Huawei LLM Team", "GLM-4.5 Team": a team whose name begins with one that is enough alone.
-        match = self._names.match(name)
-        rules = self._rules[cast(int, match.lastindex)] if match else ()
-        return next((rule.lab for rule in rules if rule.method != "context"), None)
+    def _all(self, item: Item) -> list[Attribution]:
+        by = self._bylines.of(item)
+        # What a lab publishes is about the lab, whatever it names: measured, of 294 such posts all are.
+        own = [] if is_paper(item) else [Attribution(one.lab, "about", "own", one.strength, one.evidence, one.place) for one in by]
+        return by + own + self._named(item, {one.lab for one in own})
 
     # about and mention
 
-    def _named(self, item: Item) -> list[Attribution]:
-        whole = f"{item.title}\n\n{item.text}"
+    def _named(self, item: Item, own: set[str]) -> list[Attribution]:
+        whole = _whole(item)
         best: dict[str, _Found] = {}
+        for found in self._families(list(self._places(item, whole, bool(own))), own):
+            if found.lab not in best or found.rank < best[found.lab].rank:
+                best[found.lab] = found
+        return [_attribution(one, whole, len(item.title)) for one in sorted(best.values(), key=lambda one: one.rank)]
+
+    def _places(self, item: Item, whole: str, others_post: bool) -> Iterator[_Found]:
+        """Every place that names a lab, in order."""
+        subjects = _Subjects(item, whole, others_post)
         for match in self._names.finditer(whole):
             start, end = match.span()
             if _in_url(whole, start):
                 continue
             for rule in self._rules[cast(int, match.lastindex)]:
                 if rule.holds(whole, start, end):
-                    found = _found(item, whole, start, end, rule)
-                    if rule.lab not in best or found.rank < best[rule.lab].rank:
-                        best[rule.lab] = found
-        return [found.attribution for found in sorted(best.values(), key=lambda found: found.rank)]
+                    yield _Found(rule.lab, rule, start, end, subjects.about(rule, start, end))
+
+    def _families(self, places: Sequence[_Found], own: set[str]) -> Iterator[_Found]:
+        """Settle of which lab of a family is spoken: "Google's Veo" is Google's, "Google: DeepMind shows …" is DeepMind's.
+
+        A lab that is named stands for the labs above it. What is said of something of theirs goes to the lab named right before it.
+        """
+        named = own | {one.lab for one in places if one.rule.of_lab}
+        last: _Found | None = None  # the last place that calls a lab itself
+        for one in places:
+            last = one if one.rule.of_lab else last
+            if one.lab not in named and last and last.lab in self._above[one.lab] and one.start - last.end <= _CLAUSE_CHARS:
+                one = replace(one, lab=last.lab)
+            below = next((lab for lab in named if one.lab in self._above.get(lab, ())), None)
+            if (below or one.lab) not in own and not (one.lab not in named and self._above[one.lab] & own):
+                yield replace(one, lab=below or one.lab)
 
 
-def _full_names(lab: Lab) -> Iterable[str]:
-    return (lab.name, *lab.aliases, *lab.names)
+@dataclass(slots=True)
+class _Subjects:
+    """Tells subject from mention, place after place of one item."""
+
+    item: Item
+    whole: str
+    others_post: bool  # a lab's own post: it is about that lab; others are named beside it
+    _beside: bool = False  # whether the last place said only like what, and where it ended
+    _end: int = 0
+
+    def about(self, rule: Rule, start: int, end: int) -> bool:
+        whole, title = self.whole, len(self.item.title)
+        joined = self._beside and bool(_JOIN.fullmatch(whole, self._end, start))
+        self._beside, self._end = joined or _is_beside(whole, rule, start, end), end
+        if self._beside or (self.others_post and not _TOGETHER.search(self.item.title)):
+            return False
+        if is_paper(self.item):
+            return start < title and (rule.of_lab or start == 0)
+        if start < title:
+            return start < _first_story(self.item.title) and not _is_tool(self.item.title, rule, start, end)
+        return start - title - 2 <= OPENING_CHARS and not _SENTENCE_END.search(whole, title + 2, start)
 
 
-def _is_paper(item: Item) -> bool:
-    return item.origin == "paper" or item.key.startswith(("arxiv:", "doi:"))
+def _whole(item: Item) -> str:
+    return f"{item.title}\n\n{'' if _NO_TEXT.match(item.text) else item.text}"
 
 
-def _split(url: str) -> tuple[str, list[str]]:
-    try:
-        parts = urlsplit(url)
-        host = (parts.hostname or "").removeprefix("www.")
-    except ValueError:  # "http://[oops": some feeds do
-        return "", []
-    return host, [part for part in parts.path.split("/") if part]
+def _is_beside(whole: str, rule: Rule, start: int, end: int) -> bool:
+    near = max(0, start - CONTEXT_CHARS)
+    if _BESIDE_BEFORE.search(whole, near, start) or _BESIDE_AFTER.match(whole, end):
+        return True
+    return not rule.of_lab and bool(_USED_BEFORE.search(whole, near, start))
 
 
-def _suffixes(host: str) -> Iterable[str]:
-    """Yield the host and each host above it, longest first: blog.x.ai, x.ai."""
-    labels = host.split(".")
-    return (".".join(labels[at:]) for at in range(len(labels) - 1))
+def _is_tool(title: str, rule: Rule, start: int, end: int) -> bool:
+    """Whether a headline tells of work with a product ("Show HN: …"; "Qwen 3.8 27B on an RTX 3090"), or of a maker's goods."""
+    if _PERSONAL.match(title) or (start > 0 and rule.of_lab and _WARES.match(title, end)):
+        return True
+    return not rule.of_lab and bool(_SIZED.match(title, end) and _WORKSHOP.search(title))
 
 
-def _hub_owner(host: str, parts: Sequence[str]) -> str | None:
-    """Return the organisation whose page of a hub this is; None when it is the hub's own page, or talk."""
-    if host not in _HUBS or _TALK.intersection(parts[2:4]):
-        return None
-    on_shelf = host != "github.com" and parts[:1] and parts[0] in _SHELVES
-    rest = parts[1:] if on_shelf else parts
-    return rest[0] if len(rest) > 1 else None
+def _first_story(title: str) -> int:
+    """Where the first story of a headline ends that joins several ("A opens, B cuts prices, C sues"): its end, if it is one story."""
+    stories = title.split(", ")
+    joined = len(stories) > 2 and all(" " in one and (one[0].isupper() or one[0].isdigit()) for one in stories)
+    if joined or (len(stories) > 1 and all(_EMOJI.search(one) for one in stories)):
+        return len(stories[0])
+    return len(title)
 
 
 def _in_url(whole: str, start: int) -> bool:
@@ -258,22 +218,10 @@ def _in_url(whole: str, start: int) -> bool:
     return "://" in head or ("/" in head and "." in head.partition("/")[0])
 
 
-def _found(item: Item, whole: str, start: int, end: int, rule: _Rule) -> _Found:
-    about = _is_about(item, whole, start, end, rule)
-    strength = "inferred" if rule.method == "context" else "stated"
-    evidence = _context(whole, start, end, len(item.title))
-    attribution = Attribution(rule.lab, "about" if about else "mention", rule.method, strength, evidence)
-    return _Found((not about, ("name", "product", "context").index(rule.method), start), attribution)
-
-
-def _is_about(item: Item, whole: str, start: int, end: int, rule: _Rule) -> bool:
-    near = max(0, start - CONTEXT_CHARS)
-    if _MATERIAL_BEFORE.search(whole, near, start) or _MATERIAL_AFTER.match(whole, end):
-        return False
-    if start < len(item.title):
-        return not _is_paper(item) or rule.method == "name" or start == 0
-    opens = start - len(item.title) - 2 <= OPENING_CHARS
-    return opens and not _is_paper(item) and not _SENTENCE_END.search(whole, len(item.title) + 2, start)
+def _attribution(one: _Found, whole: str, title: int) -> Attribution:
+    relation, strength = "about" if one.about else "mention", "inferred" if one.rule.method == "context" else "stated"
+    place = "title" if one.start < title else "text"
+    return Attribution(one.lab, relation, one.rule.method, strength, _context(whole, one.start, one.end, title), place)
 
 
 def _context(whole: str, start: int, end: int, title: int) -> str:
@@ -290,79 +238,3 @@ def _context(whole: str, start: int, end: int, title: int) -> str:
 
 def _shorten(text: str) -> str:
     return " ".join(text.split())[:EVIDENCE_CHARS]
-
-
-# the names of all labs as one pattern
-
-
-def _compile(labs: Sequence[Lab]) -> tuple[re.Pattern[str], list[tuple[_Rule, ...]]]:
-    """Return one alternation with a group for each name, and the rules of each group (group 0 has none).
-
-    Longer names stand before shorter ones, so that "Google DeepMind" is not Google. Names are gathered under
-    their first two characters, so that the engine tries a few branches for each word instead of all.
-    """
-    rules: dict[str, list[_Rule]] = {}
-    for lab in labs:
-        for name, rule in _rules_of(lab).items():
-            rules.setdefault(name, []).append(rule)
-    tree: dict[str, dict[str, list[str]]] = {}
-    for name in sorted(rules, key=lambda name: (-len(name), name)):
-        tree.setdefault(name[0], {}).setdefault(name[:2], []).append(name)
-    order = [name for seconds in tree.values() for names in seconds.values() for name in names]
-    branches = [
-        f"{re.escape(first)}(?:{'|'.join(_branch(head, names) for head, names in seconds.items())})" for first, seconds in tree.items()
-    ]
-    pattern = rf"(?<!\w)(?:{'|'.join(branches)})(?!\w)" if branches else r"(?!)"
-    return re.compile(pattern), [(), *(tuple(rules[name]) for name in order)]
-
-
-def _branch(head: str, names: Sequence[str]) -> str:
-    return f"{_spell(head[1:])}(?:{'|'.join(f'({_spell(name[2:])})' for name in names)})"
-
-
-def _spell(name: str) -> str:
-    """Return the pattern of a name: "#" is a version, a space is lenient, a hyphen is not (see labs.toml)."""
-    out = []
-    for at, char in enumerate(name):
-        if char == " ":
-            follows = name[at + 1 : at + 2]
-            out.append(_GAP + ("?" if follows == "#" or follows.isdigit() else ""))
-        else:
-            out.append({"#": _VERSION, "-": f"[{_HYPHENS}]", "'": "['’]"}.get(char) or re.escape(char))
-    return "".join(out)
-
-
-def _rules_of(lab: Lab) -> dict[str, _Rule]:
-    rules = {name: _Rule(lab.id, "product", " " not in name) for name in lab.products}
-    rules |= {name: _Rule(lab.id, "name", " " not in name) for name in lab.names}
-    for weak in lab.weak:
-        name = str(weak["name"])
-        needs = [] if name in rules else _texts(weak, "needs")
-        method = rules[name].method if name in rules else ("context" if needs else "product")
-        words = [_word(need) for need in needs if not need.startswith(("\\", "("))]
-        after = [need if need.startswith("\\") else _ACTING for need in needs if need.startswith(("\\", "("))]
-        rules[name] = _Rule(
-            lab=lab.id,
-            method=method,
-            one_word=" " not in name,
-            needs=re.compile("|".join(words)) if words else None,
-            needs_after=re.compile(rf"{_GAP}?(?:{'|'.join(after)})") if after else None,
-            not_after=_either(r"(?:{})\s?$", map(_word, _texts(weak, "not_after"))),
-            not_before=_either(r"\s?(?:{})", map(_word, _texts(weak, "not_before"))),
-        )
-    return rules
-
-
-def _texts(weak: Mapping[str, object], key: str) -> list[str]:
-    return [str(value) for value in cast("Sequence[object]", weak.get(key, ()))]
-
-
-def _either(frame: str, patterns: Iterable[str]) -> re.Pattern[str] | None:
-    either = "|".join(patterns)
-    return re.compile(frame.format(either)) if either else None
-
-
-def _word(text: str) -> str:
-    """Return the pattern of a text that must not be part of a longer word."""
-    before = r"(?<!\w)" if text[:1].isalnum() else ""
-    return before + re.escape(text) + (r"(?!\w)" if text[-1:].isalnum() else "")

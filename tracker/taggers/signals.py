@@ -1,7 +1,7 @@
 """Signals of an item: what kind of evidence it is, what it does, whether anybody has confirmed it.
 
 in   key, URL, title and text of an item, the origin its source declares, and a function that knows the pages of labs
-out  its origin (``paper``, ``official``, ``press``, ``community``), its act and its unconfirmed mark, each of these two with its cue
+out  its origin (``paper``, ``official``, ``press``, ``community``), its act (``acts``) and its unconfirmed mark, both with their cue
 knows no model: the same input always gives the same answer.
 The link decides before the source: a lab's own post stays official when it was first seen on Hacker News.
 """
@@ -11,9 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from tracker.taggers.acts import act, words_of
 from tracker.types import ORIGINS
 
-__all__ = ["act", "origin", "unconfirmed"]
+__all__ = ["act", "origin", "unconfirmed", "words_of"]
 
 
 def origin(key: str, url: str | None, source_origin: str, lab_of_url: Callable[[str], object | None]) -> str:
@@ -37,57 +38,70 @@ def origin(key: str, url: str | None, source_origin: str, lab_of_url: Callable[[
 
 
 def _cues(*words: str) -> re.Pattern[str]:
-    return re.compile(rf"\b(?:{'|'.join(words)})\b", re.IGNORECASE)
+    return re.compile(rf"(?<![\w-])(?:{'|'.join(words)})(?![\w-])", re.IGNORECASE)
 
 
-# First hit wins; matched against the title, then (release only) against the first sentence of a lab's own post.
-_ACTS = (
-    ("release", _cues(
-        "introducing", "launch(?:es|ed|ing)?", "releas(?:e|es|ed|ing)", "(?:now|generally) available", "available (?:now|today|in)",
-        "rolls? out", "rolling out", "open[- ]sourc(?:es|ed|ing)", "changelog", "release notes",
-        "public (?:beta|preview)", r"v?\d+\.\d+\.\d+",
-    )),
-    ("opinion", _cues("opinion", "why (?:i|we)", "the case (?:for|against)", "my thoughts", "our (?:view|approach|position)", "should")),
-    ("announcement", _cues(
-        "announc(?:es|ed|ing)", "partner(?:s|ship|ing)?", "joins?", "appoint(?:s|ed)", "acquir(?:es|ed)", "raises", "funding",
-        "expand(?:s|ing)", "opens?",
-    )),
-    ("result", _cues(
-        "we (?:find|show|present|study|measure)", "study", "evaluat(?:ing|ion)", "results?", "findings", "benchmark", "measuring",
-        "investigating", "lessons",
-    )),
-)  # fmt: skip
 # Words with which the press says that nobody has confirmed it.
-_UNCONFIRMED = _cues(
-    "reportedly", "rumou?r(?:s|ed)?", "sources? (?:say|said|familiar)", "people familiar", "(?:is|are|was|were) said to",
-    "in (?:early |advanced )?talks", "allegedly", "leak(?:s|ed)?", "according to (?:a )?(?:people|sources?|report)",
+_SAID = _cues(
+    "reportedly", "rumou?r(?:s|ed)?", "allegedly", "sources? (?:says?|said|tells?|told|familiar)", "(?:people|person) familiar",
+    "insiders? (?:says?|said)", "(?:is|are|was|were) said to", r"in (?:\w+ )?talks", r"(?:held|holds|holding) (?:\w+ )?talks",
+    "(?:is|are) (?:in discussions|discussing|negotiating)", "reports? (?:says?|said|claims?|suggests?)",
+    r"according to (?:a |an |the |several |two |three )?(?:\w+ )?(?:people|person|sources?|reports?|insiders?|memo|leak)",
+    r"leak(?:ed \w+|s)? (?:confirms?|suggests?|hints?|shows?|reveals?|points)", r"leaks(?=$|[,;:|]| [^\w\s])",
 )  # fmt: skip
-_PLANS = _cues("(?:plans?|aims?|intends?|prepar(?:es|ing)|considers?|weighs?|mulls?|could|may|might|set) to")
+# What the press says that somebody is about to do. A thing that came out ("to acquire", "will") has been said by its owner.
+_PLANS = _cues(
+    r"(?<!its )(?<!new )(?<!the )(?<!of )(?<!pricing )(?<!out )plans(?= [\w$‘“'\"])", "plan to", "aims to", "intends to",
+    "prep(?:s|ares|aring|ping)", "consider(?:s|ing)", "weigh(?:s|ing)", "mull(?:s|ing)", "eye(?:s|ing)", "near(?:s|ing)",
+    "explor(?:es|ing)", "seek(?:s|ing)", "looks? to", "looking to", "wants to", "hopes to", "(?:set|expected|poised|slated) to",
+    "gear(?:s|ing) up", "discuss(?:es|ing)", "close to", "working on", "developing", "readies", "readying", "courting", "target(?:s|ing)",
+    "pursu(?:es|ing)", "reach(?:es)? (?:an )?(?:agreement|deal)", "lays? groundwork", "secretive", "bid for", "approaches",
+    "is (?:building|planning)",
+    "to (?:release|launch|unveil|debut|introduce|offer|start|begin|roll out|ship|build|spend|raise|open)",
+    r"(?<!that )(?:may|might|could)(?= (?:be|soon|launch|release|buy|acquire|raise|unveil|build|use|offer|drop|cut|delay|file|go|"
+    r"make|seek|pay|"
+    r"sell|spend|announce)\b)",
+)  # fmt: skip
+_EXCLUSIVE = re.compile(r"^\W{0,9}exclusive\b", re.IGNORECASE)
+_WORKS_ON = _cues("is (?:working on|planning|preparing|developing|considering|exploring)", "plans to", "is expected to")
+# Who says so is the one who knows: then the thing is confirmed, leak or no leak.
+_OWNED = _cues("acknowledg(?:es|ed)")
+_CONFIRMED = _cues("announc(?:es|ed)", "unveil(?:s|ed)", "confirms", "ceo says", "says", "said (?:it|its|he|she|they|we)")
 _FIRST_SENTENCE = re.compile(r"[^.!?\n]{0,300}")
+MAX_TITLE = 500  # characters; bounds what a pattern can cost
 
 
-def act(origin: str, title: str, text: str) -> tuple[str, str] | None:
-    """Return what an item does and the words that say so: release, opinion, announcement, result; papers are results, press reports.
+def unconfirmed(origin: str, title: str, text: str, names_lab: Callable[[str], bool] | None = None) -> tuple[str, str] | None:
+    """Return ``yes`` or ``possibly`` and the cue, for press and community; None when nothing says so.
 
-    None when a lab's own post says none of it.
+    ``yes``: a strict cue ("reportedly", "in talks", "sources say") in the title or the first sentence. ``possibly``: the press says what
+    somebody plans, or has it alone ("Exclusive:").
+
+    >>> unconfirmed("press", "A lab in talks to buy another", "")
+    ('yes', 'in talks')
+    >>> unconfirmed("press", "A lab weighs a sale", "")
+    ('possibly', 'weighs')
+    >>> unconfirmed("press", "A lab says it plans a new model", "")
+
+    Args:
+        names_lab: whether a sentence names a lab; asked only of one with a cue. A title that names none says nothing, nor does a first
+            sentence when neither names one. Without it every sentence counts.
     """
-    if origin == "paper":
-        return "result", "a paper"
-    for name, cue in _ACTS:
-        if found := cue.search(title):
-            return name, found[0]
-    if origin == "official" and (opening := _FIRST_SENTENCE.match(text)) and (found := _ACTS[0][1].search(opening[0])):
-        return "release", found[0]
-    return ("report", "press") if origin == "press" else None
-
-
-def unconfirmed(origin: str, title: str, text: str) -> tuple[str, str] | None:
-    """Return ``yes`` or ``possibly`` and the cue, for press and community only; None when nothing says so."""
-    if origin not in ("press", "community"):
+    if origin not in ("press", "community") or _OWNED.search(title[:MAX_TITLE]):
         return None
     opening = _FIRST_SENTENCE.match(text)
-    said = f"{title}. {opening[0] if opening else ''}"
-    if found := _UNCONFIRMED.search(said):
+    title, opened = title[:MAX_TITLE], opening[0] if opening else ""
+    found = _doubt(origin, title, opened)
+    if found is None or names_lab is None or names_lab(title):
+        return found
+    found = _doubt(origin, "", opened)
+    return found if found and names_lab(opened) else None
+
+
+def _doubt(origin: str, title: str, opening: str) -> tuple[str, str] | None:
+    if found := _SAID.search(title) or _SAID.search(opening):
         return "yes", found[0]
-    found = _PLANS.search(title)
+    if origin != "press" or _CONFIRMED.search(title):
+        return None
+    found = _PLANS.search(title) or _EXCLUSIVE.search(title) or _WORKS_ON.search(opening)
     return ("possibly", found[0]) if found else None

@@ -6,6 +6,7 @@ pastes its text into the middle of the table's.)
 
 from __future__ import annotations
 
+from tracker.store.migrations.fifth import FIFTH
 from tracker.store.migrations.first import FIRST
 from tracker.store.migrations.fourth import FOURTH
 from tracker.store.migrations.second import SECOND
@@ -13,4 +14,4 @@ from tracker.store.migrations.third import THIRD
 
 __all__ = ["SCRIPTS"]
 
-SCRIPTS = (FIRST, SECOND, THIRD, FOURTH)
+SCRIPTS = (FIRST, SECOND, THIRD, FOURTH, FIFTH)

@@ -1,0 +1,117 @@
+"""Authors: fetch the author blocks of papers on topic, so that "by" can be said of them.
+
+in   papers in ``pending(authors)``: those on a topic, news before backlog, the highest score first
+out  rows in ``readings``, each with at most 4 kB of text and its hash; what has a block goes into ``pending(tag)`` once more
+Polite before complete: robots.txt is obeyed, one request at a time in the pace of all of arxiv.org, the beginning of each page and no
+more, ``authors_per_day`` in all; after two answers "too fast" none until the next day. What gave no block is asked for again after one,
+three and seven days, then left as unresolved, never as "no lab".
+knows no lab: what a block says is for ``taggers.bylines``, today and whenever the registry is edited.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from tracker.clock import iso
+from tracker.config import Config
+from tracker.errors import SourceError
+from tracker.pollers.worker import ParseWorker
+from tracker.read import ABSENT, FURTHEST, REFUSED, SILENT, SLACK, Fetcher, again_at
+from tracker.store import authors as store
+from tracker.store import transaction
+from tracker.store.readings import READ
+from tracker.types import Request, Source
+
+__all__ = ["ENOUGH", "TOO_FAST", "Block", "ask", "authors", "page_of"]
+
+TOO_FAST = 2  # answers "too fast" within a day, after which arXiv is left in peace until the next
+ENOUGH = 250_000  # bytes as they are sent: front matter stands within the first 100,000, packed a fifth of that
+EMPTY, NO_PAGE = "empty", "no page"
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The author block of a paper: what came of asking, the text, and why there is none, in a sentence."""
+
+    key: str
+    url: str
+    outcome: str  # read, no page, empty, or the name of an error
+    text: str = ""
+    error: str = ""
+    retry_after_s: float | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is a block."""
+        return self.outcome == READ
+
+
+def page_of(key: str, version: int = 1) -> str:
+    """Return the address of the HTML version of a paper.
+
+    >>> page_of("arxiv:2606.01234", 2)
+    'https://arxiv.org/html/2606.01234v2'
+    """
+    return f"https://arxiv.org/html/{key.removeprefix('arxiv:')}v{version}"
+
+
+def ask(key: str, fetcher: Fetcher, worker: ParseWorker, *, authors: Sequence[str] = (), version: int = 1) -> Block:
+    """Return the author block of a paper; every failure is an outcome.
+
+    Args:
+        key: arxiv:…
+        authors: as the metadata have them; their names are left out of the block.
+    """
+    url = page_of(key, version)
+    source = Source("arxiv-html", "authors", url, key, options={"authors": list(authors[:3_000])})
+    try:
+        response = fetcher.get(Request(url, robots=True, enough=ENOUGH))
+        parsed = worker.parse(source, response)
+    except SourceError as error:
+        outcome = NO_PAGE if error.name in ABSENT else error.name
+        return Block(key, url, outcome, error=str(error), retry_after_s=error.retry_after_s)
+    except Exception as error:  # a bug must neither stop the other papers nor pass in silence: it becomes the outcome
+        return Block(key, url, "malformed", error=f"{type(error).__name__}: {error}")
+    text = parsed.entries[0].text if parsed.entries else ""
+    return Block(key, url, parsed.problem or (READ if text else EMPTY), text)
+
+
+def authors(db: sqlite3.Connection, config: Config, fetcher: Fetcher, *, now: datetime) -> Iterator[Block]:
+    """Ask for the blocks that are due, as many as the day has room for; yield a result each. Nothing is asked or written when none is."""
+    if not config.authors_per_day:  # switched off: the papers stay unresolved, and nothing will be made up for
+        if store.waiting(db, iso(now + SLACK), iso(now + FURTHEST), 1):
+            with transaction(db):
+                store.forget(db)
+        return
+    yesterday = iso(now - DAY + SLACK)
+    room = config.authors_per_day - store.asked_since(db, yesterday)
+    due = store.waiting(db, iso(now + SLACK), iso(now + FURTHEST), room) if room > 0 else []
+    too_fast, silent = store.limited_since(db, yesterday) if due else 0, 0
+    if not due or too_fast >= TOO_FAST:
+        return
+    with ParseWorker() as worker:
+        for paper in due:
+            block = ask(paper.key, fetcher, worker, authors=paper.authors, version=paper.version)
+            yield _stored(db, paper, block, now)
+            too_fast += block.outcome == store.LIMITED
+            silent = silent + 1 if block.outcome in SILENT else 0
+            if too_fast >= TOO_FAST or silent >= REFUSED:
+                return
+
+
+def _stored(db: sqlite3.Connection, paper: store.Paper, block: Block, now: datetime) -> Block:
+    limited = block.outcome == store.LIMITED
+    if limited:
+        again: str | None = iso(now + max(DAY, timedelta(seconds=block.retry_after_s or 0)))
+    elif block.ok:
+        again = None
+    else:
+        error = None if block.outcome in (EMPTY, NO_PAGE) else SourceError(block.outcome, block.error, retry_after_s=block.retry_after_s)
+        again = again_at(paper.tries, error, now)
+    with transaction(db):
+        store.save(db, paper, block.url, block.outcome, block.text, now=iso(now), again_at=again, tried=not limited)
+    return block

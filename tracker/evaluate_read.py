@@ -1,0 +1,156 @@
+"""End to end: what the daily run would learn of papers from the network, for labels that are to be judged so.
+
+in   rows of papers, and the fetcher: each paper's author block from arXiv, Hugging Face's daily lists of the days around its listing
+out  ``Evidence``: the rows with block and links in their items, what came of each paper, and counts
+refuses to know labs, figures and the database; keeps nothing.
+A failure never stops it: it is an outcome, and the paper is judged by what there is. But a host that does not answer ``REFUSED`` times in
+a row, or says twice that we ask too often, is left in peace: whatever is left is "not asked".
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Protocol
+from urllib.request import getproxies
+
+from tracker import authors
+from tracker.errors import SourceError
+from tracker.evaluate_items import Row
+from tracker.pollers.worker import ParseWorker
+from tracker.polite import host_delay_s
+from tracker.types import Request, Response, Source
+
+__all__ = ["Evidence", "evidence", "minutes"]
+
+ARXIV, DAILY = "https://arxiv.org/html/", "https://huggingface.co/api/daily_papers?limit=100&date="
+BEFORE, AFTER = 1, 14  # days around a paper's listing on arXiv: nine in ten are on a daily list within six days, LABS section 1
+ANSWER_S = 0.7  # what an answer takes, beside the pause
+REFUSED, SLOW_DOWN = 3, 2
+NOT_ASKED = "not asked"
+TELL_EVERY = 50
+_SILENT = frozenset({"timeout", "connection", "dns", "tls"})
+
+
+class Fetcher(Protocol):
+    """What is needed of ``fetch.Fetcher``."""
+
+    def get(self, request: Request) -> Response:
+        """Return the answer, or raise ``SourceError``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What was read: ``outcomes`` of each paper's author block by key, ``days`` of the daily lists by day."""
+
+    rows: tuple[Row, ...]
+    outcomes: Mapping[str, str]
+    days: Mapping[str, str]
+    listed: int = 0  # papers that stand on a daily list
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the counts for a report."""
+        asked = Counter(self.outcomes.values())
+        return {
+            "blocks": dict(asked.most_common()),
+            "daily_lists": dict(Counter(self.days.values()).most_common()),
+            "on_a_daily_list": self.listed,
+            "without_day": sum(row.kind == "paper" and not row.day for row in self.rows),
+            "requests": sum(n for outcome, n in (*asked.items(), *Counter(self.days.values()).items()) if outcome != NOT_ASKED),
+        }
+
+
+def minutes(rows: Sequence[Row], today: str) -> int:
+    """Return how long reading is going to take, in whole minutes; the pause of arXiv is most of it."""
+    pause = host_delay_s(ARXIV, getproxies().get("https"))
+    papers = sum(row.kind == "paper" for row in rows)
+    return max(1, round((papers * (pause + ANSWER_S) + len(_days(rows, today)) * ANSWER_S) / 60))
+
+
+def evidence(rows: Sequence[Row], fetcher: Fetcher, today: str, told: Callable[[str], None]) -> Evidence:
+    """Read what the daily run would of every paper.
+
+    Args:
+        today: no list of a later day is asked for.
+        told: hears of the progress, a line now and then.
+    """
+    with ParseWorker() as worker:
+        listed, days = _daily(_days(rows, today), fetcher, worker, told)
+        outcomes: dict[str, str] = {}
+        found = [_with_links(row, listed) if row.kind == "paper" else row for row in rows]
+        for at, block in _blocks(found, fetcher, worker):
+            row = found[at]
+            outcomes[row.item.key] = block.outcome
+            found[at] = replace(row, item=replace(row.item, block=block.text))
+            if len(outcomes) % TELL_EVERY == 0:
+                told(f"  {len(outcomes)} papers: " + ", ".join(f"{n} {what}" for what, n in Counter(outcomes.values()).most_common()))
+    return Evidence(tuple(found), outcomes, days, sum(row.item.key in listed for row in found))
+
+
+class _Patience:
+    """Whether a host is still to be asked."""
+
+    def __init__(self) -> None:
+        self._silent = self._slow_down = 0
+
+    def hear(self, outcome: str) -> None:
+        self._silent = self._silent + 1 if outcome in _SILENT else 0
+        self._slow_down += outcome == "rate_limited"
+
+    @property
+    def is_over(self) -> bool:
+        return self._silent >= REFUSED or self._slow_down >= SLOW_DOWN
+
+
+def _blocks(rows: Sequence[Row], fetcher: Fetcher, worker: ParseWorker) -> Iterator[tuple[int, authors.Block]]:
+    patience = _Patience()
+    for at, row in enumerate(rows):
+        if row.kind == "paper":
+            block = authors.Block(NOT_ASKED, "", "") if patience.is_over else authors.ask(row.item, fetcher, worker)
+            patience.hear(block.outcome)
+            yield at, block
+
+
+def _days(rows: Iterable[Row], today: str) -> list[str]:
+    """Every day on whose list a paper may stand, each once, oldest first."""
+    first = {date.fromisoformat(row.day) for row in rows if row.kind == "paper" and row.day and row.day <= today}
+    days = {(day + timedelta(days=more)).isoformat() for day in first for more in range(-BEFORE, AFTER + 1)}
+    return sorted(day for day in days if day <= today)
+
+
+def _daily(
+    days: Sequence[str], fetcher: Fetcher, worker: ParseWorker, told: Callable[[str], None]
+) -> tuple[dict[str, set[str]], dict[str, str]]:
+    """(the links of each paper that stands on a list, by key; what came of each day)."""
+    listed: dict[str, set[str]] = {}
+    outcomes: dict[str, str] = {}
+    patience = _Patience()
+    for number, day in enumerate(days, 1):
+        outcomes[day] = NOT_ASKED if patience.is_over else _one_day(day, fetcher, worker, listed)
+        patience.hear(outcomes[day])
+        if number % TELL_EVERY == 0:
+            told(f"  {number} of {len(days)} daily lists, {len(listed)} papers on them")
+    return listed, outcomes
+
+
+def _one_day(day: str, fetcher: Fetcher, worker: ParseWorker, listed: dict[str, set[str]]) -> str:
+    """Add what the list of a day says of its papers; return what came of it."""
+    source = Source("evaluate", "hf_papers", f"{DAILY}{day}", "daily papers", origin="paper")
+    try:
+        response = fetcher.get(Request(source.url))
+        if response.truncated:
+            return "truncated"
+        entries = worker.parse(source, response).entries
+    except SourceError as error:
+        return error.name
+    for entry in entries:
+        if entry.own_key:
+            listed.setdefault(entry.own_key, set()).update(entry.links)
+    return "read" if entries else "empty"
+
+
+def _with_links(row: Row, listed: Mapping[str, set[str]]) -> Row:
+    links = (*row.item.links, *sorted(listed.get(row.item.key, set()) - {*row.item.links, row.item.key}))
+    return replace(row, item=replace(row.item, links=links))
