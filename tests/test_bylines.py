@@ -138,5 +138,3 @@ def test_a_person_or_a_strange_team_is_no_lab(author: str) -> None:
 
 def test_an_author_of_a_post_says_nothing() -> None:
     assert tag(item("A post", authors=("OpenAI",))) == []
-
-

@@ -144,17 +144,26 @@ def poll(options: Options, sources: tuple[str, ...], since: str | None) -> None:
 @cli.command()
 @click.pass_obj
 def read(options: Options) -> None:
-    """Fetch the articles of official posts that came without text.
+    """Fetch articles of posts that came without, and author blocks of papers on topic.
 
     \b
     Example: tracker read
     """
+    from dataclasses import asdict
+
     from tracker import show
     from tracker.run import Tracker
+    from tracker.store import runs
 
     with Tracker(options.config, options.db, now=options.moment) as tracker:
         read = list(tracker.read())
-    options.say(show.articles(read), [{name: getattr(r, name) for name in r.__slots__} for r in read])
+        told, asked = _progress(options), []
+        for block in tracker.authors():
+            asked.append(block)
+            told(block)
+        waiting = runs.backlog_of(tracker.db).get("authors", 0)
+    facts = [asdict(result) for result in (*read, *asked)]
+    options.say([*show.articles(read), *show.blocks(asked, waiting)], facts)
 
 
 @cli.command()
@@ -394,8 +403,7 @@ def _progress(options: Options) -> Callable[[Any], None]:
     def told(result: Any) -> None:
         from tracker import show
 
-        line = show.polled(result) if hasattr(result, "source") else f"  {result.items} items tagged, {result.on_topic} on topic"
-        click.echo(line, err=True)
+        click.echo(show.progress(result), err=True)
 
     return told
 

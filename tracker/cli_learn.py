@@ -1,4 +1,4 @@
-"""The commands by which the tracker is taught: label and train, with ``cli_evaluate`` beside them. Apart from ``cli``, whose group takes them.
+"""The commands by which the tracker is taught: label and train, and ``cli_evaluate`` beside them. Apart from ``cli``, which takes them.
 
 Imported here: click and our ground floor; all else is imported inside the command that needs it, because `--help` pays for this file.
 """

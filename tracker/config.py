@@ -27,12 +27,13 @@ __all__ = ["DEFAULTS", "Config", "keys", "load", "shipped_feeds", "shipped_file"
 
 DEFAULTS = Path(__file__).parent / "defaults"
 ROLES = ("primary", "mirror")
+AUTHORS_PER_DAY = 80  # about 45 papers on topic are new on an announcement day; the rest is for retries and backlog
 READ_PER_DAY = 60  # all labs together publish 10 to 30 posts on a busy day
 RHYTHMS = ("daily", "weekly", "run")
 NOTIFIERS = ("smtp", "file")
 
 # What each table may hold. Of [feeds.<id>]: the keys of every kind of source, then those of one kind.
-_TRACKER_KEYS: Mapping[str, type] = {"contact": str, "every": str, "public_url": str, "read_per_day": int}
+_TRACKER_KEYS: Mapping[str, type] = {"contact": str, "every": str, "public_url": str, "read_per_day": int, "authors_per_day": int}
 _COMMON_KEYS = {"kind": str, "url": str, "title": str, "lab": str, "role": str, "origin": str, "every": str, "enabled": bool}
 _TOPIC_KEYS = {"title": str, "description": str, "include": list, "exclude": list, "threshold": float, "enabled": bool}
 _WATCH_LISTS = ("by", "about", "not_by", "topics", "phrases", "answer")
@@ -56,6 +57,7 @@ class Config:
     watches: tuple[Watch, ...] = ()
     digests: tuple[DigestPlan, ...] = ()
     read_per_day: int = READ_PER_DAY  # articles of official posts; 0: none
+    authors_per_day: int = AUTHORS_PER_DAY  # author blocks of papers; 0: none
 
     def source(self, source_id: str) -> Source:
         """Return one source.
@@ -92,11 +94,9 @@ def load(path: str | Path) -> Config:
     watches = tuple(_watch(table, lab_ids, known, off) for table in _enabled(user, "watches", lambda _: _WATCH_KEYS))
     _check_after(user, watches)
     digests = tuple(map(_digest, _enabled(user, "digests", lambda _: _DIGEST_KEYS)))
-    per_day = settings.values.get("read_per_day", READ_PER_DAY)
-    if per_day < 0:
-        raise settings.error(f"read_per_day must be 0 (read none) or more, not {per_day}", "read_per_day")
+    per_day, authors_per_day = _per_day(settings, "read_per_day", READ_PER_DAY), _per_day(settings, "authors_per_day", AUTHORS_PER_DAY)
     contact, address = settings.values.get("contact"), _public_url(settings)
-    return Config(str(path), contact, address, sources, topics, labs, watches, digests, per_day)
+    return Config(str(path), contact, address, sources, topics, labs, watches, digests, per_day, authors_per_day)
 
 
 def shipped_file() -> Path:
@@ -203,6 +203,13 @@ def _checked_url(table: Table, key: str = "url") -> str:
     if not fine:
         raise table.error(f'{key} must be an absolute http or https URL, not "{url}"', key)
     return str(url)
+
+
+def _per_day(settings: Table, key: str, default: int) -> int:
+    number = settings.values.get(key, default)
+    if number < 0:
+        raise settings.error(f"{key} must be 0 (read none) or more, not {number}", key)
+    return int(number)
 
 
 def _public_url(settings: Table) -> str | None:

@@ -219,7 +219,7 @@ def _articles(db: sqlite3.Connection) -> Iterator[Finding]:
 
 def _queues(db: sqlite3.Connection) -> Iterator[Finding]:
     for stage, count in runs.backlog_of(db).items():
-        if stage == "article":  # so many a day: _articles tells what is wrong
+        if stage in ("article", "authors"):  # so many a day: _articles tells what is wrong, `status` how many papers wait
             continue
         command = "run" if stage == "watch" else stage  # `tracker watch` shows the board and writes nothing
         yield Finding("warning", stage, f"{count} items wait for it; `tracker {command}` does them now")

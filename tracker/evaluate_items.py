@@ -210,4 +210,3 @@ def _post(row: Mapping[str, str], sources: Mapping[str, Source]) -> Row:
         signs["unconfirmed"] = "no" if signs["unconfirmed"].lower() in _NO else "yes"
     declared = "configuration" if source else "file" if told else "nobody"
     return Row(row.get("id", "") or item.key, "post", item, labs, signs, _day(row.get("date")), declared=declared)
-

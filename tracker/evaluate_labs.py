@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tracker.evaluate_items import SIGNS, Row
+from tracker.store.readings import READ
 from tracker.tag import Taggers, signals_of
 from tracker.text import csv_cell
 from tracker.types import Attribution, Lab
@@ -44,13 +45,15 @@ class Verdict:
 
     def said(self, relation: str) -> frozenset[str]:
         """The labs that the product names."""
-        wanted = ("about", "mention") if relation == NAMED else (relation,)
-        return frozenset(one.lab for one in self.found if one.relation in wanted)
+        return frozenset(one.lab for one in self.found if one.relation in _parts(relation))
 
     def expected(self, relation: str, known: Iterable[str]) -> frozenset[str]:
         """The labs that people name, of those that are known."""
-        wanted = ("about", "mention") if relation == NAMED else (relation,)
-        return frozenset().union(*(self.row.labs.get(one, ()) for one in wanted)) & frozenset(known)
+        return frozenset().union(*(self.row.labs.get(one, ()) for one in _parts(relation))) & frozenset(known)
+
+
+def _parts(relation: str) -> tuple[str, ...]:
+    return ("about", "mention") if relation == NAMED else (relation,)
 
 
 class Families:
@@ -181,8 +184,9 @@ def _papers(verdicts: Sequence[Verdict], families: Families) -> dict[str, Any]:
 
 
 def _is_unresolved(verdict: Verdict) -> bool:
-    """Whether nothing says whose a paper is, nor that it is nobody's we know: no lab was found, and there is no author block to read."""
-    return not verdict.said("by") and not verdict.row.item.block and not verdict.row.item.affiliations
+    """Whether nothing says whose a paper is: there is neither an author block nor a lab known otherwise (``store.authors.figures``)."""
+    read = verdict.outcome == READ if verdict.outcome else bool(verdict.row.item.block)
+    return not read and not verdict.said("by")
 
 
 def _part(some: Sequence[Verdict], of: Sequence[Verdict]) -> dict[str, Any]:
@@ -238,45 +242,47 @@ def report(verdicts: Sequence[Verdict], subject: str, families: Families, errors
     posts = [one for one in verdicts if one.row.kind == "post"]
     relations = relations_of(subject, [one.row for one in verdicts])
     strange = Counter(lab for one in verdicts for name in one.row.labs if name in relations for lab in one.row.labs[name] - families.known)
-    told: dict[str, Any] = {"rows": {"paper": len(papers), "post": len(posts)}, "unknown_labs": dict(sorted(strange.items()))}
+    found: dict[str, Any] = {"rows": {"paper": len(papers), "post": len(posts)}, "unknown_labs": dict(sorted(strange.items()))}
     if papers:
-        told["papers"] = {"by": _papers(papers, families)}
+        found["papers"] = {"by": _papers(papers, families)}
     if posts and relations:
-        told["posts"] = {
+        found["posts"] = {
             relation: _relation([one for one in posts if relation == NAMED or relation in one.row.labs], relation, families)
             for relation in relations
         }
     if subject == "signals":
         signs = {"origin": _sign(posts, "origin"), "act": _sign(posts, "act"), "unconfirmed": _unconfirmed(posts)}
-        told["signals"] = {name: figures for name, figures in signs.items() if figures}
-    wrong = [one for one in map(lambda one: _error(one, relations, subject, families), verdicts) if one]
-    return {**told, "errors_in_all": len(wrong), "errors": wrong[:errors]}
+        found["signals"] = {name: figures for name, figures in signs.items() if figures}
+    wrong = [told for one in verdicts if (told := _error(one, relations, subject, families))]
+    return {**found, "errors_in_all": len(wrong), "errors": wrong[:errors]}
 
 
 def _error(one: Verdict, relations: Sequence[str], subject: str, families: Families) -> dict[str, Any] | None:
     """Return a row where people and the product differ, with what the product goes by; None where they do not."""
-    wrong: dict[str, Any] = {}
-    for relation in relations:
-        expected, said = (families.tops(labs) for labs in (one.expected(relation, families.known), one.said(relation)))
-        false = said - expected if one.row.complete else frozenset()
-        if (relation in one.row.labs or relation == NAMED) and (false or expected - said):
-            wrong[relation] = {
-                "expected": sorted(one.expected(relation, families.known)),
-                "said": sorted(one.said(relation)),
-                "evidence": [
-                    {"lab": found.lab, "relation": found.relation, "method": found.method, "place": found.place, "evidence": found.evidence}
-                    for found in one.found
-                    if found.relation == relation or (relation == NAMED and found.relation != "by")
-                ],
-            }
-    for name in SIGNS if subject == "signals" else ():
-        expected, said = one.row.signs.get(name, ""), one.signs[name]
-        if expected and expected != said and not (name == "unconfirmed" and {expected, said} == {"yes", "possibly"}):
-            wrong[name] = {"expected": expected, "said": said, "evidence": one.cues.get(name, "")}
-    if not wrong:
-        return None
+    wrong: dict[str, Any] = {name: told for name in relations if (told := _wrong_labs(one, name, families))}
+    if subject == "signals":
+        wrong |= {name: told for name in SIGNS if (told := _wrong_sign(one, name))}
     facts = {"id": one.row.id, "title": one.row.item.title, "url": one.row.item.url}
-    return facts | ({"block": one.outcome} if one.outcome else {}) | {"wrong": wrong}
+    return facts | ({"block": one.outcome} if one.outcome else {}) | {"wrong": wrong} if wrong else None
+
+
+def _wrong_labs(one: Verdict, relation: str, families: Families) -> dict[str, Any] | None:
+    expected, said = one.expected(relation, families.known), one.said(relation)
+    counts = _compared(families.tops(expected), families.tops(said), complete=one.row.complete)
+    if not (counts["false"] or counts["missed"]) or (relation != NAMED and relation not in one.row.labs):
+        return None
+    ground = [
+        {"lab": found.lab, "relation": found.relation, "method": found.method, "place": found.place, "evidence": found.evidence}
+        for found in one.found
+        if found.relation in _parts(relation)
+    ]
+    return {"expected": sorted(expected), "said": sorted(said), "evidence": ground}
+
+
+def _wrong_sign(one: Verdict, name: str) -> dict[str, str] | None:
+    expected, said = one.row.signs.get(name, ""), one.signs[name]
+    same = expected == said or (name == "unconfirmed" and expected != "no" and said != "no")  # either level is a yes
+    return None if same or not expected else {"expected": expected, "said": said, "evidence": one.cues.get(name, "")}
 
 
 # -- rows -------------------------------------------------------------------------------------------

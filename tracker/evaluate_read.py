@@ -4,7 +4,7 @@ in   rows of papers, and the fetcher: each paper's author block from arXiv, Hugg
 out  ``Evidence``: the rows with block and links in their items, what came of each paper, and counts
 refuses to know labs, figures and the database; keeps nothing.
 A failure never stops it: it is an outcome, and the paper is judged by what there is. But a host that does not answer ``REFUSED`` times in
-a row, or says twice that we ask too often, is left in peace: whatever is left is "not asked".
+a row, or says ``TOO_FAST`` times that we ask too often, is left in peace as by a run: whatever is left is "not asked".
 """
 
 from __future__ import annotations
@@ -13,32 +13,23 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import Protocol
 from urllib.request import getproxies
 
-from tracker import authors
+from tracker.authors import TOO_FAST, Block, ask
 from tracker.errors import SourceError
 from tracker.evaluate_items import Row
-from tracker.pollers.worker import ParseWorker
 from tracker.polite import host_delay_s
-from tracker.types import Request, Response, Source
+from tracker.pollers.worker import ParseWorker
+from tracker.read import REFUSED, SILENT, Fetcher
+from tracker.types import Request, Source
 
 __all__ = ["Evidence", "evidence", "minutes"]
 
 ARXIV, DAILY = "https://arxiv.org/html/", "https://huggingface.co/api/daily_papers?limit=100&date="
 BEFORE, AFTER = 1, 14  # days around a paper's listing on arXiv: nine in ten are on a daily list within six days, LABS section 1
 ANSWER_S = 0.7  # what an answer takes, beside the pause
-REFUSED, SLOW_DOWN = 3, 2
 NOT_ASKED = "not asked"
 TELL_EVERY = 50
-_SILENT = frozenset({"timeout", "connection", "dns", "tls"})
-
-
-class Fetcher(Protocol):
-    """What is needed of ``fetch.Fetcher``."""
-
-    def get(self, request: Request) -> Response:
-        """Return the answer, or raise ``SourceError``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,22 +84,23 @@ class _Patience:
     """Whether a host is still to be asked."""
 
     def __init__(self) -> None:
-        self._silent = self._slow_down = 0
+        self._silent = self._too_fast = 0
 
     def hear(self, outcome: str) -> None:
-        self._silent = self._silent + 1 if outcome in _SILENT else 0
-        self._slow_down += outcome == "rate_limited"
+        self._silent = self._silent + 1 if outcome in SILENT else 0
+        self._too_fast += outcome == "rate_limited"
 
     @property
     def is_over(self) -> bool:
-        return self._silent >= REFUSED or self._slow_down >= SLOW_DOWN
+        return self._silent >= REFUSED or self._too_fast >= TOO_FAST
 
 
-def _blocks(rows: Sequence[Row], fetcher: Fetcher, worker: ParseWorker) -> Iterator[tuple[int, authors.Block]]:
+def _blocks(rows: Sequence[Row], fetcher: Fetcher, worker: ParseWorker) -> Iterator[tuple[int, Block]]:
     patience = _Patience()
     for at, row in enumerate(rows):
         if row.kind == "paper":
-            block = authors.Block(NOT_ASKED, "", "") if patience.is_over else authors.ask(row.item, fetcher, worker)
+            key = row.item.key
+            block = Block(key, "", NOT_ASKED) if patience.is_over else ask(key, fetcher, worker, authors=row.item.authors)
             patience.hear(block.outcome)
             yield at, block
 

@@ -14,6 +14,7 @@ from tracker.text import one_line
 
 __all__ = ["lines"]
 
+SHOWN = 5  # expected, for a lab to have a line of its own; a false tag always has one
 _HEAD = f"  {'':24} {'n':>5} {'said':>5}   {'precision':>24}   {'recall':>24}   {'F1':>5}"
 
 
@@ -25,7 +26,7 @@ def lines(told: Mapping[str, Any]) -> Iterator[str]:
         yield from _relation(papers["by"])
         yield from (_row(f"tier {one_line(tier, 16)} ({part['rows']})", part) for tier, part in papers["by"]["tiers"].items())
         yield f"  Of papers by no lab, tagged falsely: {_part(papers['by']['no_lab'])}"
-        yield f"  Unresolved, with neither a lab nor anything that speaks of affiliations: {_part(papers['by']['unresolved'])}"
+        yield f"  Unresolved, with neither an author block nor a lab known otherwise: {_part(papers['by']['unresolved'])}"
     for relation, figures in told.get("posts", {}).items():
         yield f"Posts ({told['rows']['post']}): {relation}"
         yield from _relation(figures)
@@ -53,9 +54,12 @@ def _relation(figures: Mapping[str, Any]) -> Iterator[str]:
     yield _HEAD
     yield _row("all, by family", figures["overall"])
     yield _row("all, strict", figures["strict"])
-    yield from (_row(lab, part) for lab, part in figures["labs"].items())
+    shown = [lab for lab, part in figures["labs"].items() if part["expected"] >= SHOWN or part["false"]]
+    yield from (_row(lab, figures["labs"][lab]) for lab in shown)
+    if more := len(figures["labs"]) - len(shown):
+        yield f"  {more} labs with fewer than {SHOWN} and none false: in the JSON"
     for method, part in figures.get("methods", {}).items():
-        yield f"  by {method:21} {part['right']:5} right, {part['false']} false, {part['unjudged']} unjudged"
+        yield f"  method {method:17} {part['right']:5} right, {part['false']} false, {part['unjudged']} unjudged"
 
 
 def _row(name: str, part: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""The walk: poll, read, tag, group, watch, digest. The order of the stages, and nothing else.
+"""The walk: poll, read, tag, authors, group, watch, digest. The order of the stages, and nothing else.
 
 ``Tracker`` opens the database under the run lock and offers each stage as a method; ``run`` is all of them in order. Reading
 (``items``) needs neither lock nor configuration work.
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tracker import clock, store
+from tracker.authors import Block, authors
 from tracker.config import Config, load
 from tracker.group import Grouped, group
 from tracker.poll import poll
@@ -58,6 +59,7 @@ class Summary:
     events: int = 0
     sent: tuple[Sent, ...] = ()
     articles: tuple[Reading, ...] = ()
+    blocks: tuple[Block, ...] = ()
 
     @property
     def failed(self) -> tuple[Polled, ...]:
@@ -86,6 +88,8 @@ class Summary:
             "bytes": sum(polled.size for polled in self.polls),
             "articles_read": sum(reading.ok for reading in self.articles),
             "articles_unread": {reading.url: reading.outcome for reading in self.articles if not reading.ok},
+            "authors_read": sum(block.ok for block in self.blocks),
+            "authors_unread": {block.key: block.outcome for block in self.blocks if not block.ok},
             "tagged": self.tagged,
             "on_topic": self.on_topic,
             "waiting": self.waiting,
@@ -154,6 +158,14 @@ class Tracker:
         with Fetcher(self.config.contact, pace=pace) as fetcher:
             yield from read(db, self.config, fetcher, now=self.now)
 
+    def authors(self) -> Iterator[Block]:
+        """Fetch the author blocks of papers on topic; yield a result a paper. What has one waits for tagging again."""
+        from tracker.fetch import Fetcher
+
+        db, pace = self.db, Pace(self.path.parent)
+        with Fetcher(self.config.contact, pace=pace) as fetcher:
+            yield from authors(db, self.config, fetcher, now=self.now)
+
     def tag(self, *, again_since: datetime | None = None) -> Iterator[Tagged]:
         """Tag what waits; yield a result a batch."""
         yield from tag(self.db, self.config, now=self.now, again_since=again_since)
@@ -181,12 +193,15 @@ class Tracker:
         polls = _heard(self.poll(run=run), told)
         articles = [] if _summary(polls).nothing_answered else _heard(self.read(), None)  # without a network, none was tried
         tagged = _heard(self.tag(), told)
+        blocks = [] if _summary(polls).nothing_answered else _heard(self.authors(), told)
+        if any(block.text for block in blocks):
+            _heard(self.tag(), None)  # whose the papers are; what they are on was said before
         grouped = _heard(self.group(), None)
         watched = _heard(self.watch(), told)
         with store.transaction(db):  # the digest tells of this run: its numbers must stand first
-            runs.finish(db, run, self._after(began), _summary(polls, articles, tagged, grouped, watched).as_dict())
+            runs.finish(db, run, self._after(began), _summary(polls, articles, tagged, grouped, watched, blocks).as_dict())
         sent = tuple(_heard(self.digest(), told)) if self.config.digests else ()
-        summary = replace(_summary(polls, articles, tagged, grouped, watched), sent=sent)
+        summary = replace(_summary(polls, articles, tagged, grouped, watched, blocks), sent=sent)
         with store.transaction(db):
             runs.finish(db, run, self._after(began), summary.as_dict())
         return summary
@@ -223,6 +238,7 @@ def _summary(
     tagged: Sequence[Tagged] = (),
     grouped: Sequence[Grouped] = (),
     watched: Sequence[Watched] = (),
+    blocks: Sequence[Block] = (),
 ) -> Summary:
     return Summary(
         tuple(polls),
@@ -234,4 +250,5 @@ def _summary(
         sum(result.joined for result in grouped),
         sum(batch.events for batch in watched),
         articles=tuple(articles),
+        blocks=tuple(blocks),
     )

@@ -17,8 +17,8 @@ from tracker.text import one_line
 from tracker.urls import host_of
 
 __all__ = [
-    "articles", "board", "coverage", "demo", "findings", "grouped", "polled", "polls", "sent", "status", "summary", "table", "tagged",
-    "trial", "waits",
+    "articles", "blocks", "board", "coverage", "demo", "findings", "grouped", "polled", "polls", "progress", "sent", "status",
+    "summary", "table", "tagged", "trial", "waits",
 ]  # fmt: skip
 
 
@@ -71,6 +71,8 @@ def summary(result: Any, totals: Mapping[str, Any], db: str, seconds: float, *, 
         yield f"{answered}; {new} new items, {result.tagged} tagged, {result.on_topic} on topic ({seconds:.0f} s)."
     if result.articles:
         yield from articles(result.articles)
+    if result.blocks:
+        yield from blocks(result.blocks, totals.get("authors_waiting", 0))
     if result.grouped:
         yield f"{result.grouped} items grouped, {result.joined} joined a story; {result.events} events for the standing questions."
     yield from _failures([*failed, *result.incomplete])
@@ -118,6 +120,39 @@ def articles(results: Iterable[Any]) -> Iterator[str]:
     yield f"{read} {'article' if read == 1 else 'articles'} of official posts read{why}."
 
 
+def blocks(results: Iterable[Any], waiting: int) -> Iterator[str]:
+    """Yield of how many papers the author block was read, what came of the others, and how many wait."""
+    listed = list(results)
+    others = Counter(block.outcome for block in listed if not block.ok)
+    why = f" ({', '.join(f'{outcome} {count}' for outcome, count in others.most_common(6))})" if others else ""
+    queue = f"; {waiting} {'waits' if waiting == 1 else 'wait'} for another day" if waiting else ""
+    if listed or waiting:
+        yield f"Author blocks of papers on topic: {len(listed)} asked for, {len(listed) - others.total()} read{why}{queue}."
+
+
+def progress(result: Any) -> str:
+    """Return the line on one poll, one author block or one batch of tagging."""
+    if hasattr(result, "source"):
+        return polled(result)
+    if hasattr(result, "key"):
+        return f"  {'✓' if result.ok else '·'} {result.key}  author block: {result.outcome}"
+    return f"  {result.items} items tagged, {result.on_topic} on topic"
+
+
+def _whose(facts: Mapping[str, Any]) -> Iterator[str]:
+    """How far the papers on topic are resolved to labs."""
+    found = facts.get("authors") or {}
+    if not found.get("papers"):
+        return
+    yield (
+        f"Papers on topic: {found['papers']}; author block read of {found['read']}, by a lab of the registry {found['with_lab']}, "
+        f"unresolved {found['unresolved']} (of which {found['waiting']} wait to be asked, again or for the first time)."
+    )
+    if found["old"]:
+        share = 100 * found["old_unresolved"] / found["old"]
+        yield f"  Unresolved after 7 days: {found['old_unresolved']} of {found['old']} ({share:.0f} %); it says nothing of whose they are."
+
+
 def _failures(failed: Iterable[Any]) -> Iterator[str]:
     """One line a cause; a source alone with its cause gets its sentence."""
     causes: dict[tuple[str, bool], list[Any]] = {}
@@ -156,6 +191,7 @@ def status(facts: Mapping[str, Any], now: datetime) -> Iterator[str]:
     if unread := facts["unread"]:
         hosts = _counts({one_line(what, 80): count for what, count in unread.items()}, ": ", 8)
         yield f"{sum(unread.values())} articles of official posts could not be read; tagged by what their sources say{hosts}"
+    yield from _whose(facts)
     totals = facts["totals"]
     yield f"{totals['items']} items, {totals['on_topic']} on topic{_counts(totals['by_topic'], ' – ')}"
     if facts["labels"] or facts["model"] != "shipped":

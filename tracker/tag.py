@@ -139,6 +139,8 @@ def tag(
     Args:
         again_since: first put the items first seen since then back into the queue.
     """
+    from tracker.taggers.labs import registry_hash
+
     with transaction(db):
         sources.sync_registry(db, config.topics, config.labs, iso(now))
         tags.heed_all(db, iso(now))

@@ -38,7 +38,7 @@ _MACRO = re.compile(
     r"department|inst|texttt|textbf|textit|text|href|url|quad|qquad|and|\W|[a-z]{2,12}(?=[\s{\\\[]|$))"
 )
 _BRACES = re.compile(r"[{}]|\b\d+\]|^\[\d+\]")
-_LABEL = re.compile(r"(?i)^(?:thanks|footnote(?:text|mark)?|institutetext|affiliation|address|e-?mail)s?\s?:\s*")  # written out where CSS does it now
+_LABEL = re.compile(r"(?i)^(?:thanks|footnote(?:text|mark)?|institutetext|affiliation|address|e-?mail)s?\s?:\s*")
 _MARKS = " ,;*†‡§¶:"
 _ADDRESS = re.compile(r"(?:\{[^{}@\n]{0,300}\}|[\w.+%,-]+)\s{0,2}@(?=[\w-])")
 # Lines that stand in a block and say nothing of anybody's home.

@@ -7,9 +7,11 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import fields
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from tracker.clock import iso, parse
 from tracker.complete import captive
 from tracker.errors import StoreError
 from tracker.store.items import IDS_PER_DAY, select_items
@@ -37,7 +39,7 @@ def items(db: sqlite3.Connection, *, topic: str | None, by: str | None, about: s
 
 def status(db: sqlite3.Connection) -> dict[str, object]:
     """Return the health of the tracker as plain values: last run, sources, gaps, silence, queues, totals."""
-    from tracker.store import gaps, labels, models, readings, runs, sources
+    from tracker.store import authors, gaps, labels, models, readings, runs, sources
 
     last = runs.last(db)
     health = [dict(row) for row in sources.health(db)]
@@ -51,6 +53,7 @@ def status(db: sqlite3.Connection) -> dict[str, object]:
         "captive": captive(runs.last_outcomes(db)),
         "waiting": runs.backlog_of(db),
         "unread": readings.unread(db),
+        "authors": authors.figures(db, iso(parse(last["started_at"]) - timedelta(days=7))) if last else {},
         "totals": runs.totals(db),
         "model": champion.id if champion else "shipped",
         "labels": len(labels.current(db)),

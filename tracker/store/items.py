@@ -76,8 +76,9 @@ class _Candidate:
 def entry_hash(entry: Entry) -> str:
     """Return the hash of everything a source said of an entry; equal hashes mean there is nothing to write."""
     return content_hash(
-        entry.title, entry.url, entry.guid, entry.text, entry.authors, entry.published_at, entry.version, sorted(entry.links)
-    )
+        entry.title, entry.url, entry.guid, entry.text, entry.authors, entry.published_at, entry.version, sorted(entry.links),
+        *entry.affiliations,
+    )  # fmt: skip
 
 
 def save(
@@ -311,7 +312,8 @@ def _remember(db: sqlite3.Connection, source: Source, candidate: _Candidate, ite
     """Keys, links and the sighting: what lets the entry be known again."""
     title, own = _title_key(source.id, candidate.entry), set(candidate.keys)
     _add(db, "item_keys", item, [*candidate.keys, *([title] if title else [])], MAX_KEYS, new=new)
-    _add(db, "links", item, [key for key in candidate.entry.links if key not in own], MAX_LINKS, new=new)
+    links = _add(db, "links", item, [key for key in candidate.entry.links if key not in own], MAX_LINKS, new=new)
+    _whose(db, item, candidate, now, links=links, new=new)
     db.execute(
         """INSERT INTO sightings(item, source, guid, entry_hash, first_seen_at) VALUES (?, ?, ?, ?, ?)
         ON CONFLICT(item, source) DO UPDATE SET guid = excluded.guid, entry_hash = excluded.entry_hash""",
@@ -319,11 +321,22 @@ def _remember(db: sqlite3.Connection, source: Source, candidate: _Candidate, ite
     )
 
 
-def _add(db: sqlite3.Connection, table: str, item: int, keys: Sequence[str], most: int, *, new: bool) -> None:
-    """Keep the first keys and every paper's. A key that was forgotten could make a second item, one never taken in only finds none."""
+def _add(db: sqlite3.Connection, table: str, item: int, keys: Sequence[str], most: int, *, new: bool) -> int:
+    """Keep the first keys and every paper's; return how many are new.
+
+    A key that was forgotten could make a second item, one never taken in only finds none.
+    """
     (held,) = (0,) if new else db.execute(f"SELECT count(*) FROM {table} WHERE item = ?", (item,)).fetchone()  # noqa: S608 - two names
     kept = [key for n, key in enumerate(keys, held) if n < most or key.startswith(("arxiv:", "doi:"))]
-    db.executemany(f"INSERT OR IGNORE INTO {table}(key, item) VALUES (?, ?)", [(key, item) for key in kept])  # noqa: S608
+    return db.executemany(f"INSERT OR IGNORE INTO {table}(key, item) VALUES (?, ?)", [(key, item) for key in kept]).rowcount  # noqa: S608
+
+
+def _whose(db: sqlite3.Connection, item: int, candidate: _Candidate, now: str, *, links: int, new: bool) -> None:
+    """Keep what a source says of a paper's homes; a known paper is tagged anew for it, and for links: Hugging Face names who sent it."""
+    homes = "; ".join(candidate.entry.affiliations)
+    told = homes and db.execute("UPDATE items SET affiliations = ? WHERE id = ? AND affiliations <> ?", (homes, item, homes)).rowcount > 0
+    if not new and candidate.entry.own_key and (told or links > 0):
+        db.execute("INSERT OR IGNORE INTO pending(stage, item, due_at) VALUES ('tag', ?, ?)", (item, now))
 
 
 def _next_id(db: sqlite3.Connection, day: str) -> int:

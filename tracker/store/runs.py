@@ -61,5 +61,6 @@ def totals(db: sqlite3.Connection, since: str = "") -> dict[str, object]:
         "items": db.execute(one, seen).fetchone()[0],
         "on_topic": db.execute(on_topic, seen).fetchone()[0],
         "by_topic": {row[0]: row[1] for row in db.execute(by_topic, seen)},
+        "authors_waiting": backlog_of(db).get("authors", 0),
         "by_lab": {row[0]: row[1] for row in db.execute(by_lab, seen)},
     }

@@ -22,7 +22,18 @@ LABEL = "label"  # in place of the model, where the machine says nothing and a p
 _BY_A_PERSON = re.compile("labelled (?:yes|no) by .")
 
 # How a lab is known, in words, by the method of the attribution; every other method quotes the text that matched.
-_HOW = {"source": "the source declares it", "host": "published on {}", "author": "signed {}", "parent": "parent of {}"}
+_HOW = {
+    "source": "the source declares it",
+    "host": "published on {}",
+    "author": "signed {}",
+    "parent": "parent of {}",
+    "own": "its own post",
+    "affiliation": "arXiv lists “{}”",
+    "block": "author block: “{}”",
+    "hf": "submitted by {}",
+    "repo": "its code is at {}",
+    "email": "mail address {}",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,6 +139,7 @@ def _key(name: str) -> str:
 
 def _spelled(name: str) -> str:
     """The pattern of a name: spaces are lenient, an apostrophe has two shapes, and all of it may stand in capitals."""
+
     def pattern(text: str) -> str:
         return re.sub(r"(?:\\ )+", r"[\\s\\u00a0-]+", re.escape(text)).replace("'", "['’`]").replace("’", "['’`]")
 

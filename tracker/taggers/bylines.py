@@ -175,4 +175,3 @@ def _hub_owner(host: str, parts: Sequence[str]) -> str | None:
 
 def _shorten(text: str) -> str:
     return " ".join(text.split())[:EVIDENCE_CHARS]
-

@@ -5,16 +5,17 @@ from __future__ import annotations
 __all__ = ["FIFTH"]
 
 FIFTH = """
-ALTER TABLE items ADD COLUMN affiliations TEXT NOT NULL DEFAULT '' /* Of its authors, as arXiv lists them (rarely); separated by semicolons. */;
+ALTER TABLE items ADD COLUMN affiliations TEXT NOT NULL DEFAULT '' /* Of its authors, as arXiv lists them, separated by semicolons. */;
 ALTER TABLE readings ADD COLUMN registry TEXT /* Of an author block: hash of the lab registry by which it was resolved last. */;
 CREATE INDEX readings_authors ON readings(registry, outcome) WHERE what = 'authors';
-ALTER TABLE item_labs ADD COLUMN place TEXT NOT NULL DEFAULT '' /* Where that was read: title, text, address, authors, author block, links, … */;
+ALTER TABLE item_labs ADD COLUMN place TEXT NOT NULL DEFAULT '' /* Where it was read: title, text, address, authors, author block, … */;
 UPDATE item_labs SET place = CASE method WHEN 'source' THEN 'source' WHEN 'host' THEN 'address' WHEN 'author' THEN 'authors' ELSE '' END;
 
 CREATE VIEW attributed AS -- Every lab that an item is by, about or mentions, and the parents of that lab: by google-deepmind is by google.
 WITH RECURSIVE family(lab, leaf, since) AS (
   SELECT id, id, '' FROM labs
-  UNION SELECT parent, leaf, max(family.since, coalesce(lab_parents.since, '')) FROM family JOIN lab_parents ON lab_parents.lab = family.lab)
+  UNION SELECT parent, leaf, max(family.since, coalesce(lab_parents.since, ''))
+  FROM family JOIN lab_parents ON lab_parents.lab = family.lab)
 SELECT family.lab, item_labs.relation, item_labs.item, items.title, items.url, items.published_at, items.origin, item_labs.lab AS named,
   item_labs.method, item_labs.strength, item_labs.evidence, item_labs.place, item_labs.registry
 FROM family JOIN item_labs ON item_labs.lab = family.leaf JOIN items ON items.id = item_labs.item
