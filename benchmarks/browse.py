@@ -91,7 +91,7 @@ def _one_day(db: sqlite3.Connection, chance: random.Random, day: date, count: in
         [(i, chance.choice(topics), chance.random(), chance.choice(["confident", "maybe"])) for i in tagged for _ in range(2)],
     )
     db.executemany(
-        "INSERT INTO item_labs VALUES (?, ?, 'by', 'source', 'declared', 'the source says so', 'r')",
+        "INSERT INTO item_labs VALUES (?, ?, 'by', 'source', 'declared', 'the source says so', 'r', 'source')",
         [(i, chance.choice(LABS)) for i in tagged],
     )
     on_topic, homes, home = set(tagged), {}, 0

@@ -106,7 +106,8 @@ def test_a_run_stores_tags_and_says_how_to_browse(home: Path) -> None:
     assert "Browse them: tracker serve\n" in result.output, "no `make serve` where there is no Makefile"
     db = sqlite3.connect(home / "data" / "tracker.db")
     assert db.execute("SELECT count(*) FROM item_topics WHERE topic = 'agent-self-improvement'").fetchone() == (1,)
-    assert db.execute("SELECT lab, relation, method FROM item_labs").fetchone() == ("openai", "by", "source")
+    found = "SELECT relation, method, place FROM item_labs WHERE lab = 'openai' ORDER BY relation DESC"
+    assert db.execute(found).fetchall() == [("by", "source", "source"), ("about", "own", "source")]
     assert db.execute("SELECT origin FROM items").fetchone() == ("official",)
     assert db.execute("SELECT count(*) FROM runs WHERE finished_at >= started_at").fetchone() == (1,)
 

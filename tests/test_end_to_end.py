@@ -204,13 +204,13 @@ def test_what_is_plainly_off_topic_has_no_tag(week: Week, key: str) -> None:
     [
         pytest.param(PAPER, {"example-lab"}, set(), id="a paper that a team of the lab signs"),
         pytest.param("arxiv:2606.05868", {"huawei"}, set(), id="a paper that two teams sign, one of a lab"),
-        pytest.param(POST, {"example-lab"}, set(), id="a post of a lab"),
+        pytest.param(POST, {"example-lab"}, {"example-lab"}, id="a post of a lab"),
         pytest.param(PRESS, set(), set(), id="the press, which only mentions the lab"),
         pytest.param(MEMORY, {"openai"}, {"openai"}, id="a lab on its product"),
-        pytest.param("url:https://red.anthropic.com/2026/n-days", {"anthropic"}, set(), id="a lab's page, seen on Hacker News"),
-        pytest.param("url:https://github.com/xai-org/xai-sdk-python/releases/tag/v1.16.0", {"xai"}, set(), id="a lab's repository"),
+        pytest.param("url:https://red.anthropic.com/2026/n-days", {"anthropic"}, {"anthropic"}, id="a lab's page, seen on Hacker News"),
+        pytest.param("url:https://github.com/xai-org/xai-sdk-python/releases/tag/v1.16.0", {"xai"}, {"xai"}, id="a lab's repository"),
         pytest.param("arxiv:2606.09498", set(), set(), id="a paper of nobody we know"),
-        pytest.param("url:https://tldr.tech/ai/2026-06-12", set(), {"openai", "anthropic", "xiaomi"}, id="a newsletter on three labs"),
+        pytest.param("url:https://tldr.tech/ai/2026-06-12", set(), {"openai"}, id="a newsletter that leads with one lab"),
     ],
 )
 def test_by_whom_and_about_whom(week: Week, key: str, by: set[str], about: set[str]) -> None:

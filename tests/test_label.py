@@ -888,7 +888,8 @@ def test_to_tag_again_goes_on_where_it_was_killed_and_labels_stand(
 
 def test_items_are_looked_at_as_they_are_tagged(cooked: sqlite3.Connection) -> None:
     cooked.execute(
-        "INSERT INTO readings SELECT id, 'article', url, NULL, 'read', 'What the page says.', 'x', ? FROM items WHERE key = ?",
+        """INSERT INTO readings(item, what, url, outcome, text, sha256, fetched_at)
+        SELECT id, 'article', url, 'read', 'What the page says.', 'x', ? FROM items WHERE key = ?""",
         (NOW, key(1)),
     )
     cooked.execute("INSERT INTO pending(stage, item, due_at) SELECT 'tag', id, ? FROM items", (NOW,))

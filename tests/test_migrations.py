@@ -42,7 +42,7 @@ ROWS = {
     3: """
     INSERT INTO gaps(source, from_at, to_at, reason, found_at)
       VALUES ('blog', '2026-06-11T06:00:00Z', '2026-06-12T06:00:00Z', 'window rolled', '2026-06-12T06:00:00Z');
-    INSERT INTO readings VALUES
+    INSERT INTO readings(item, what, url, version, outcome, text, sha256, fetched_at) VALUES
       (20260612000001, 'article', 'https://lab.example/a', NULL, 'read', 'The whole article.', 'x', '2026-06-12T06:00:00Z');
     """,
     4: """
@@ -133,7 +133,8 @@ def test_from_schema_2_search_still_finds_what_it_found_and_then_the_article_tha
         return int(db.execute("SELECT count(*) FROM texts_fts WHERE texts_fts MATCH ?", (query,)).fetchone()[0])
 
     assert (hits("word"), hits("reinforcement")) == (1, 0)
-    read = "INSERT INTO readings VALUES (20260612000001, 'article', 'https://lab.example/a', NULL, 'read', ?, 'x', '2026-06-12T06:00:00Z')"
+    read = """INSERT INTO readings(item, what, url, outcome, text, sha256, fetched_at)
+    VALUES (20260612000001, 'article', 'https://lab.example/a', 'read', ?, 'x', '2026-06-12T06:00:00Z')"""
     with store.transaction(db):
         db.execute(read, ("Learned by reinforcement.",))
     assert (hits("word"), hits("reinforcement"), hits("word AND reinforcement")) == (1, 1, 1)

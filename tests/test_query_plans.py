@@ -259,7 +259,7 @@ def test_a_list_gives_what_fulfils_every_condition_newest_first(filled: sqlite3.
         filled.executemany("INSERT INTO item_topics VALUES (?, 'online-learning', 0.9, 'maybe', '[]', 'm')", [(one,) for one in mine])
         filled.execute("INSERT INTO item_topics VALUES (20260612000009, 'online-learning', 0.9, 'no', '[]', 'm')")
         filled.executemany(
-            "INSERT INTO item_labs VALUES (?, 'google-deepmind', 'by', 'source', 'declared', 'x', 'r')", [(mine[0],), (mine[2],)]
+            "INSERT INTO item_labs VALUES (?, 'google-deepmind', 'by', 'source', 'declared', 'x', 'r', 'source')", [(mine[0],), (mine[2],)]
         )
 
     def ids(**given: str) -> list[int]:

@@ -521,7 +521,7 @@ def test_facts_hold_papers_and_pdfs_and_every_parent(db: sqlite3.Connection, tmp
         links = ("arxiv:2606.01234", "url:https://x.example/card.pdf", "url:https://x.example/b.pdf?v=2", "url:https://x.example/page")
         db.executemany("INSERT INTO links(item, key) VALUES (?, ?)", [(item, key) for key in links])
         for lab, method in (("google-deepmind", "source"), ("google", "host")):
-            db.execute("INSERT INTO item_labs VALUES (?, ?, 'by', ?, 'declared', 'x.example', 'r')", (item, lab, method))
+            db.execute("INSERT INTO item_labs VALUES (?, ?, 'by', ?, 'declared', 'x.example', 'r', '')", (item, lab, method))
     (facts,) = watches.facts(db, [item])
     assert facts.links == set(links[:3])
     assert facts.by["google"] == "published on x.example; parent of google-deepmind"

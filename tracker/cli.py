@@ -162,7 +162,7 @@ def read(options: Options) -> None:
             asked.append(block)
             told(block)
         waiting = runs.backlog_of(tracker.db).get("authors", 0)
-    facts = [asdict(result) for result in (*read, *asked)]
+    facts = [*map(asdict, read), *map(asdict, asked)]
     options.say([*show.articles(read), *show.blocks(asked, waiting)], facts)
 
 

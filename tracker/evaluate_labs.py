@@ -169,18 +169,29 @@ def _method(counts: Counter[str]) -> dict[str, Any]:
 
 
 def _papers(verdicts: Sequence[Verdict], families: Families) -> dict[str, Any]:
-    tiers: dict[str, list[Verdict]] = {}
-    for one in sorted(verdicts, key=lambda one: one.row.tier):
-        tiers.setdefault(one.row.tier or "none", []).append(one)
+    tiers = _grouped(verdicts, lambda one: one.row.tier or "none")
+    outcomes = _grouped(verdicts, lambda one: one.outcome)
     if len(both := [tiers[tier] for tier in GROUNDS if tier in tiers]) == len(GROUNDS):
         tiers["+".join(GROUNDS)] = [one for part in both for one in part]
     without = [one for one in verdicts if one.row.complete and not one.row.labs["by"]]
     return {
         **_relation(verdicts, "by", families),
-        "tiers": {tier: {"rows": len(part), **_summed(part, "by", families.known, families.tops)} for tier, part in tiers.items()},
+        "tiers": {tier: _rows(part, families) for tier, part in tiers.items()},
+        "outcomes": {outcome: _rows(part, families) for outcome, part in outcomes.items() if outcome},
         "no_lab": _part([one for one in without if one.said("by")], without),
         "unresolved": _part([one for one in verdicts if _is_unresolved(one)], verdicts),
     }
+
+
+def _grouped(verdicts: Iterable[Verdict], key: Callable[[Verdict], str]) -> dict[str, list[Verdict]]:
+    groups: dict[str, list[Verdict]] = {}
+    for one in sorted(verdicts, key=key):
+        groups.setdefault(key(one), []).append(one)
+    return groups
+
+
+def _rows(verdicts: Sequence[Verdict], families: Families) -> dict[str, Any]:
+    return {"rows": len(verdicts), **_summed(verdicts, "by", families.known, families.tops)}
 
 
 def _is_unresolved(verdict: Verdict) -> bool:

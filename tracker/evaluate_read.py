@@ -21,7 +21,7 @@ from tracker.evaluate_items import Row
 from tracker.polite import host_delay_s
 from tracker.pollers.worker import ParseWorker
 from tracker.read import REFUSED, SILENT, Fetcher
-from tracker.types import Request, Source
+from tracker.types import Entry, Request, Source
 
 __all__ = ["Evidence", "evidence", "minutes"]
 
@@ -70,7 +70,7 @@ def evidence(rows: Sequence[Row], fetcher: Fetcher, today: str, told: Callable[[
     with ParseWorker() as worker:
         listed, days = _daily(_days(rows, today), fetcher, worker, told)
         outcomes: dict[str, str] = {}
-        found = [_with_links(row, listed) if row.kind == "paper" else row for row in rows]
+        found = [_with(row, listed.get(row.item.key, [])) for row in rows]
         for at, block in _blocks(found, fetcher, worker):
             row = found[at]
             outcomes[row.item.key] = block.outcome
@@ -114,9 +114,9 @@ def _days(rows: Iterable[Row], today: str) -> list[str]:
 
 def _daily(
     days: Sequence[str], fetcher: Fetcher, worker: ParseWorker, told: Callable[[str], None]
-) -> tuple[dict[str, set[str]], dict[str, str]]:
-    """(the links of each paper that stands on a list, by key; what came of each day)."""
-    listed: dict[str, set[str]] = {}
+) -> tuple[dict[str, list[Entry]], dict[str, str]]:
+    """(what the lists say of each paper, by key; what came of each day)."""
+    listed: dict[str, list[Entry]] = {}
     outcomes: dict[str, str] = {}
     patience = _Patience()
     for number, day in enumerate(days, 1):
@@ -127,7 +127,7 @@ def _daily(
     return listed, outcomes
 
 
-def _one_day(day: str, fetcher: Fetcher, worker: ParseWorker, listed: dict[str, set[str]]) -> str:
+def _one_day(day: str, fetcher: Fetcher, worker: ParseWorker, listed: dict[str, list[Entry]]) -> str:
     """Add what the list of a day says of its papers; return what came of it."""
     source = Source("evaluate", "hf_papers", f"{DAILY}{day}", "daily papers", origin="paper")
     try:
@@ -139,10 +139,15 @@ def _one_day(day: str, fetcher: Fetcher, worker: ParseWorker, listed: dict[str, 
         return error.name
     for entry in entries:
         if entry.own_key:
-            listed.setdefault(entry.own_key, set()).update(entry.links)
+            listed.setdefault(entry.own_key, []).append(entry)
     return "read" if entries else "empty"
 
 
-def _with_links(row: Row, listed: Mapping[str, set[str]]) -> Row:
-    links = (*row.item.links, *sorted(listed.get(row.item.key, set()) - {*row.item.links, row.item.key}))
-    return replace(row, item=replace(row.item, links=links))
+def _with(row: Row, listed: Sequence[Entry]) -> Row:
+    """Return a paper with the links that the lists give it, and where there was no text of it, with theirs."""
+    if not listed or row.kind != "paper":
+        return row
+    links = {*row.item.links, *(link for entry in listed for link in entry.links)} - {row.item.key}
+    first = listed[0]
+    item = row.item if row.has_text else replace(row.item, title=first.title, text=first.text, authors=first.authors)
+    return replace(row, item=replace(item, links=tuple(sorted(links))))

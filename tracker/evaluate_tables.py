@@ -25,6 +25,7 @@ def lines(told: Mapping[str, Any]) -> Iterator[str]:
         yield f"Papers ({told['rows']['paper']}), {told['mode']}: by"
         yield from _relation(papers["by"])
         yield from (_row(f"tier {one_line(tier, 16)} ({part['rows']})", part) for tier, part in papers["by"]["tiers"].items())
+        yield from (_row(f"block: {outcome} ({part['rows']})"[:24], part) for outcome, part in papers["by"]["outcomes"].items())
         yield f"  Of papers by no lab, tagged falsely: {_part(papers['by']['no_lab'])}"
         yield f"  Unresolved, with neither an author block nor a lab known otherwise: {_part(papers['by']['unresolved'])}"
     for relation, figures in told.get("posts", {}).items():

@@ -57,7 +57,7 @@ def waiting(db: sqlite3.Connection, due_by: str, furthest: str, limit: int) -> l
         ORDER BY items.backlog, score DESC, items.id DESC LIMIT ?""",
         (due_by, furthest, limit),
     )
-    return [Paper(*row[:4], tuple(row[4].split("; ")) if row[4] else (), row[5]) for row in rows]
+    return [Paper(row[0], row[1], row[2], row[3], tuple(row[4].split("; ")) if row[4] else (), row[5]) for row in rows]
 
 
 def asked_since(db: sqlite3.Connection, since: str) -> int:

@@ -19,13 +19,14 @@ from tracker.types import Event, Item, Watch
 
 __all__ = ["board", "is_empty", "items", "never", "questions", "status"]
 
+# A lab and every one below it, however deep.
+_BELOW = """WITH RECURSIVE below(lab) AS (
+  SELECT {} UNION SELECT lab_parents.lab FROM below JOIN lab_parents ON parent = below.lab) SELECT lab FROM below"""
 # IN, not EXISTS: SQLite then starts from the tag's index, so a rare topic costs what it has, not what the archive has.
 _CONDITIONS = {
     "topic": "items.id IN (SELECT item FROM item_topics WHERE topic = :topic AND tier IN ('confident', 'maybe'))",
-    "by": """items.id IN (SELECT item FROM item_labs WHERE relation = 'by'
-      AND lab IN (SELECT :by UNION SELECT lab FROM lab_parents WHERE parent = :by))""",
-    "about": """items.id IN (SELECT item FROM item_labs WHERE relation = 'about'
-      AND lab IN (SELECT :about UNION SELECT lab FROM lab_parents WHERE parent = :about))""",
+    "by": f"items.id IN (SELECT item FROM item_labs WHERE relation = 'by' AND lab IN ({_BELOW.format(':by')}))",  # noqa: S608 - constants
+    "about": f"items.id IN (SELECT item FROM item_labs WHERE relation = 'about' AND lab IN ({_BELOW.format(':about')}))",  # noqa: S608 - constants
     "since": "items.id >= :since",
 }
 

@@ -99,7 +99,8 @@ def _since(span: str) -> str:
 
 
 _ITEM = "items.id, items.title, items.url, items.published_at, items.origin, items.source"
-_FAMILY = "SELECT :lab UNION SELECT lab FROM lab_parents WHERE parent = :lab"
+_FAMILY = """WITH RECURSIVE below(lab) AS (
+    SELECT :lab UNION SELECT lab_parents.lab FROM below JOIN lab_parents ON parent = below.lab) SELECT lab FROM below"""
 
 
 def _of_lab(relation: str, more: str = "") -> str:
@@ -161,7 +162,8 @@ ORDER BY items.id DESC""",
   group_concat(item_topics.topic || ' ' || printf('%.2f', item_topics.score), ', ') AS topics
 FROM items JOIN item_topics ON item_topics.item = items.id
 WHERE items.id IN (SELECT item FROM item_labs WHERE relation = :relation
-    AND lab IN (SELECT :lab UNION SELECT lab FROM lab_parents WHERE parent = :lab))
+    AND lab IN (WITH RECURSIVE below(lab) AS (
+      SELECT :lab UNION SELECT lab_parents.lab FROM below JOIN lab_parents ON parent = below.lab) SELECT lab FROM below))
   AND (:topic = '' OR item_topics.topic = :topic) AND item_topics.tier <> 'no'
 GROUP BY items.id ORDER BY items.id DESC LIMIT 300""",
     },

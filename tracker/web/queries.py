@@ -39,8 +39,9 @@ SELECT item FROM (
   {_OF_TIER.format(tier="maybe")})
 ORDER BY item DESC LIMIT :limit"""  # noqa: S608 - constants of this file
 
-# One walk for the lab and each of its children. SQLite has no LATERAL: the inner list travels as a JSON array.
-_FAMILY = "SELECT :lab AS lab UNION SELECT lab FROM lab_parents WHERE parent = :lab"
+# One walk for the lab and each lab below it. SQLite has no LATERAL: the inner list travels as a JSON array.
+_FAMILY = """WITH RECURSIVE below(lab) AS (
+  SELECT :lab UNION SELECT lab_parents.lab FROM below JOIN lab_parents ON parent = below.lab) SELECT lab FROM below"""
 _OTHER_OF_LAB = f"""SELECT 1 FROM item_labs AS its CROSS JOIN item_topics AS other ON other.item = its.item AND other.tier <> 'no'{{topic}}
       WHERE its.item = newer.item AND its.relation = :relation AND its.lab IN ({_FAMILY})"""  # noqa: S608 - constants of this file
 _OF_LAB = f"""
@@ -115,10 +116,12 @@ SELECT topics.id,
   (SELECT count(*) FROM item_topics WHERE topic = topics.id AND tier IN ('confident', 'maybe') AND item >= :week) AS week
 FROM topics"""
 
-# Items of a lab or of its children, on topic.
+# Items of a lab or of those below it, on topic.
 LABS = """
+WITH RECURSIVE family(name, lab) AS (
+  SELECT id, id FROM labs UNION SELECT lab_parents.parent, family.lab FROM family JOIN lab_parents ON lab_parents.lab = family.name)
 SELECT family.name AS id, count(DISTINCT item_labs.item) AS items
-FROM (SELECT id AS name, id AS lab FROM labs UNION SELECT parent, lab FROM lab_parents) AS family
+FROM family
 CROSS JOIN item_labs ON item_labs.lab = family.lab AND item_labs.relation = 'by' AND item_labs.item >= :quarter
 WHERE EXISTS (SELECT 1 FROM item_topics WHERE item_topics.item = item_labs.item AND tier <> 'no')
 GROUP BY family.name"""
