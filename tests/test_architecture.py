@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "poll": GROUND | {"config", "polite", "pollers", "store"},
     "trial": GROUND | {"poll", "pollers"},
     "read": GROUND | {"config", "poll", "pollers", "store"},
-    "authors": GROUND | {"config", "pollers", "read", "store"},
+    "authors": GROUND | {"config", "pollers", "read", "store", "taggers"},
     "tag": GROUND | {"config", "taggers", "store"},
     "group": GROUND | {"store"},
     "watch": GROUND | {"config", "store"},

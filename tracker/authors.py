@@ -23,6 +23,7 @@ from tracker.read import ABSENT, FURTHEST, REFUSED, SILENT, SLACK, Fetcher, agai
 from tracker.store import authors as store
 from tracker.store import transaction
 from tracker.store.readings import READ
+from tracker.taggers.labs import registry_hash
 from tracker.types import Request, Source
 
 __all__ = ["ENOUGH", "TOO_FAST", "Block", "ask", "authors", "page_of"]
@@ -43,6 +44,7 @@ class Block:
     text: str = ""
     error: str = ""
     retry_after_s: float | None = None
+    etag: str | None = None
 
     @property
     def ok(self) -> bool:
@@ -59,17 +61,22 @@ def page_of(key: str, version: int = 1) -> str:
     return f"https://arxiv.org/html/{key.removeprefix('arxiv:')}v{version}"
 
 
-def ask(key: str, fetcher: Fetcher, worker: ParseWorker, *, authors: Sequence[str] = (), version: int = 1) -> Block:
+def ask(
+    key: str, fetcher: Fetcher, worker: ParseWorker, *, authors: Sequence[str] = (), version: int = 1, etag: str | None = None
+) -> Block:
     """Return the author block of a paper; every failure is an outcome.
 
     Args:
         key: arxiv:…
         authors: as the metadata have them; their names are left out of the block.
+        etag: of the page when it held no block: as long as it is the same, it holds none.
     """
     url = page_of(key, version)
     source = Source("arxiv-html", "authors", url, key, options={"authors": list(authors[:3_000])})
     try:
-        response = fetcher.get(Request(url, robots=True, enough=ENOUGH))
+        response = fetcher.get(Request(url, etag=etag, robots=True, enough=ENOUGH))
+        if response.status == 304:
+            return Block(key, url, EMPTY, etag=etag)
         parsed = worker.parse(source, response)
     except SourceError as error:
         outcome = NO_PAGE if error.name in ABSENT else error.name
@@ -77,7 +84,8 @@ def ask(key: str, fetcher: Fetcher, worker: ParseWorker, *, authors: Sequence[st
     except Exception as error:  # a bug must neither stop the other papers nor pass in silence: it becomes the outcome
         return Block(key, url, "malformed", error=f"{type(error).__name__}: {error}")
     text = parsed.entries[0].text if parsed.entries else ""
-    return Block(key, url, parsed.problem or (READ if text else EMPTY), text)
+    outcome = parsed.problem or (READ if text else EMPTY)
+    return Block(key, url, outcome, text, etag=response.headers.get("etag") if outcome == EMPTY else None)
 
 
 def authors(db: sqlite3.Connection, config: Config, fetcher: Fetcher, *, now: datetime) -> Iterator[Block]:
@@ -93,17 +101,18 @@ def authors(db: sqlite3.Connection, config: Config, fetcher: Fetcher, *, now: da
     too_fast, silent = store.limited_since(db, yesterday) if due else 0, 0
     if not due or too_fast >= TOO_FAST:
         return
+    registry = registry_hash(config.labs)
     with ParseWorker() as worker:
         for paper in due:
-            block = ask(paper.key, fetcher, worker, authors=paper.authors, version=paper.version)
-            yield _stored(db, paper, block, now)
+            block = ask(paper.key, fetcher, worker, authors=paper.authors, version=paper.version, etag=paper.etag)
+            yield _stored(db, paper, block, registry, now)
             too_fast += block.outcome == store.LIMITED
             silent = silent + 1 if block.outcome in SILENT else 0
             if too_fast >= TOO_FAST or silent >= REFUSED:
                 return
 
 
-def _stored(db: sqlite3.Connection, paper: store.Paper, block: Block, now: datetime) -> Block:
+def _stored(db: sqlite3.Connection, paper: store.Paper, block: Block, registry: str, now: datetime) -> Block:
     limited = block.outcome == store.LIMITED
     if limited:
         again: str | None = iso(now + max(DAY, timedelta(seconds=block.retry_after_s or 0)))
@@ -113,5 +122,8 @@ def _stored(db: sqlite3.Connection, paper: store.Paper, block: Block, now: datet
         error = None if block.outcome in (EMPTY, NO_PAGE) else SourceError(block.outcome, block.error, retry_after_s=block.retry_after_s)
         again = again_at(paper.tries, error, now)
     with transaction(db):
-        store.save(db, paper, block.url, block.outcome, block.text, now=iso(now), again_at=again, tried=not limited)
+        store.save(
+            db, paper, block.url, block.outcome, block.text,
+            registry=registry, now=iso(now), again_at=again, tried=not limited, etag=block.etag,
+        )  # fmt: skip
     return block

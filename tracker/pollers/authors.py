@@ -26,6 +26,7 @@ MAX_BLOCK = 4_000  # bytes kept of a block; affiliations come first, so that a t
 MAX_BODY = 1_500_000  # bytes that are parsed; front matter ends within the first hundred thousand
 MAX_ELEMENTS = 20_000  # that are looked at: a collaboration of 3,000 people has as many
 MAX_LINE = 400  # characters
+MAX_PART = 50_000  # characters of one part that are looked at
 
 _MARKUP = re.compile(rb"<(?:!doctype\s+html|html|head|body|article|div|span)[\s>]", re.IGNORECASE)
 _STOPS = frozenset({"ltx_section", "ltx_chapter", "ltx_bibliography", "ltx_appendix"})  # the paper itself begins
@@ -40,10 +41,16 @@ _MACRO = re.compile(
 _BRACES = re.compile(r"[{}]|\b\d+\]|^\[\d+\]")
 _LABEL = re.compile(r"(?i)^(?:thanks|footnote(?:text|mark)?|institutetext|affiliation|address|e-?mail)s?\s?:\s*")
 _MARKS = " ,;*†‡§¶:"
-_ADDRESS = re.compile(r"(?:\{[^{}@\n]{0,300}\}|[\w.+%,-]+)\s{0,2}@(?=[\w-])")
+# What stands before the @: several names in brackets, or all that stands there without a blank; a blank or a macro may stand between.
+# A run is tried from its beginning only, and never again shorter: a megabyte of letters costs a megabyte.
+_RUN = r"[^\s@＠{}()\[\]<>:;\\]"
+_ADDRESS = re.compile(
+    rf"(?:\\?[{{(\[<][^{{}}()\[\]<>@\n]{{0,300}}[}})\]>]|\\?(?<!{_RUN}){_RUN}++)"
+    r"(?:\\(?:[a-zA-Z]{1,20}|\W)|[\s\\{$}]){0,4}[@＠](?:\s{0,2}(?=[\w-]{1,63}\.\w)|(?=[\w\\\[{$-]))"
+)
 # Lines that stand in a block and say nothing of anybody's home.
 _NOTHING = re.compile(
-    r"(?i)(?:\W|\d|equal(?:ly)?|contribut(?:ion|ions|ed|ing)|co-?first|joint|authors?|corresponding|correspondence(?: to:?)?|project|"
+    r"(?i)(?:\W|\d|equal(?:ly)?|contribut(?:ion|ions|ed|ing)|co-?first|joint|authors?|corresponding|correspondence|project|"
     r"lead(?:er|ers)?|advis(?:or|ors|ing)|senior|first|last|these|the|and|to|core|work|affiliation|email|e-mail|footnote(?:text|mark)?|"
     r"thanks|note|orcid)*"
 )
@@ -73,8 +80,9 @@ def _gathered(root: links.Element, authors: set[str]) -> tuple[list[str], list[s
     homes: dict[str, None] = {}
     names: dict[str, None] = {}
     for role, element in _parts(root):
-        lines = [line for line in _lines(element) if text.fold(line) not in authors]
-        if role == "name" and len(lines) == 1 and "@" not in lines[0] and "\\" not in "".join(element.itertext()):
+        shown = _text(element)
+        lines = [line for line in _lines(shown) if text.fold(line) not in authors]
+        if role == "name" and len(lines) == 1 and "@" not in lines[0] and "\\" not in shown:
             names |= dict.fromkeys(lines)
         else:
             label = "email: " if role == "email" else "note: " if role == "note" else "affiliation: "
@@ -84,30 +92,43 @@ def _gathered(root: links.Element, authors: set[str]) -> tuple[list[str], list[s
 
 def _parts(root: links.Element) -> Iterator[tuple[str, links.Element]]:
     """Yield (role, element) of everything that stands in the front matter outside the abstract: name, home, email, note."""
-    inside: list[links.Element] = []  # of an abstract, or of a part that was given already
+    abstracts, given = set[links.Element](), set[links.Element]()
     for _, element in zip(range(MAX_ELEMENTS), root.iter(), strict=False):
         classes = set((element.get("class") or "").split())
         if classes & _STOPS:
             return
+        above = set(links.parents(element, 12)) if classes else set()
         if "ltx_abstract" in classes:
-            inside.append(element)
-        elif not classes or any(above in inside for above in links.parents(element, 12)):
+            abstracts.add(element)
+        elif not classes or above & abstracts:
             continue
         elif "ltx_note" in classes and classes & _NOTES:
             yield "note", element
+        elif above & given:
+            continue
         elif "ltx_contact" in classes:
-            inside.append(element)
+            given.add(element)
             yield "email" if classes & {"ltx_role_email", "ltx_role_emailaddress"} else "home", element
         elif "ltx_personname" in classes:
             yield "name", element
 
 
-def _lines(element: links.Element) -> Iterator[str]:
-    """Yield the lines of a part, without its labels and marks and without notes, which are parts of their own."""
-    pieces = "".join(_pieces(element, top=True))
-    for line in _BRACES.sub(" ", _MACRO.sub(" ", _ADDRESS.sub("@", pieces))).split("\n"):
-        if shown := _LABEL.sub("", text.one_line(line, MAX_LINE).strip(_MARKS)).strip(_MARKS):
-            yield shown
+def _text(element: links.Element) -> str:
+    """The text of a part, without its labels and without notes, which are parts of their own."""
+    pieces, left = list[str](), MAX_PART
+    for piece in _pieces(element, top=True):
+        pieces.append(piece[:left])
+        left -= len(piece)
+        if left <= 0:
+            break
+    return text.printable("".join(pieces))
+
+
+def _lines(shown: str) -> Iterator[str]:
+    """Yield the lines of a part, without marks, macros and what stands before an @."""
+    for line in _BRACES.sub(" ", _MACRO.sub(" ", _ADDRESS.sub("@", shown))).split("\n"):
+        if kept := _LABEL.sub("", text.one_line(line, MAX_LINE).strip(_MARKS)).strip(_MARKS):
+            yield kept
 
 
 def _pieces(element: links.Element, *, top: bool = False, depth: int = 0) -> Iterator[str]:

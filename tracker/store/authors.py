@@ -27,6 +27,7 @@ class Paper:
     version: int
     authors: tuple[str, ...]
     tries: int
+    etag: str | None = None  # of a page that held no block when it was last asked for
 
 
 def want(db: sqlite3.Connection, item: int, now: str) -> None:
@@ -51,13 +52,15 @@ def waiting(db: sqlite3.Connection, due_by: str, furthest: str, limit: int) -> l
     """
     rows = db.execute(
         """SELECT items.id, items.key, items.title, coalesce(items.version, 1), items.authors, pending.tries,
-          (SELECT max(score) FROM item_topics WHERE item = items.id AND tier <> 'no') AS score
+          (SELECT max(score) FROM item_topics WHERE item = items.id AND tier <> 'no') AS score,
+          (SELECT etag FROM readings
+            WHERE readings.item = items.id AND what = 'authors' AND readings.version = coalesce(items.version, 1)) AS etag
         FROM pending CROSS JOIN items ON items.id = pending.item
         WHERE pending.stage = 'authors' AND (pending.due_at <= ? OR pending.due_at > ?)
         ORDER BY items.backlog, score DESC, items.id DESC LIMIT ?""",
         (due_by, furthest, limit),
     )
-    return [Paper(row[0], row[1], row[2], row[3], tuple(row[4].split("; ")) if row[4] else (), row[5]) for row in rows]
+    return [Paper(row[0], row[1], row[2], row[3], tuple(row[4].split("; ")) if row[4] else (), row[5], row["etag"]) for row in rows]
 
 
 def asked_since(db: sqlite3.Connection, since: str) -> int:
@@ -80,19 +83,26 @@ def forget(db: sqlite3.Connection) -> None:
     db.execute("DELETE FROM pending WHERE stage = 'authors'")
 
 
-def save(db: sqlite3.Connection, paper: Paper, url: str, outcome: str, text: str, *, now: str, again_at: str | None, tried: bool) -> None:
+def save(
+    db: sqlite3.Connection, paper: Paper, url: str, outcome: str, text: str, *,
+    registry: str, now: str, again_at: str | None, tried: bool, etag: str | None = None,
+) -> None:  # fmt: skip
     """Store what a page gave; call it inside a transaction. A block makes the paper wait for tagging.
 
     Args:
+        registry: hash of the registry in use; without a block there is nothing that tagging anew would find by it.
         again_at: when it is tried again; None: never.
         tried: counts as a try.
     """
     digest = hashlib.sha256(text.encode()).hexdigest() if text else None
     db.execute(
-        """INSERT INTO readings(item, what, url, version, outcome, text, sha256, fetched_at) VALUES (?, 'authors', ?, ?, ?, ?, ?, ?)
+        """INSERT INTO readings(item, what, url, version, outcome, text, sha256, fetched_at, registry, etag)
+        VALUES (?, 'authors', ?, ?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT(item, what) DO UPDATE SET url = excluded.url, version = excluded.version, outcome = excluded.outcome,
-          text = excluded.text, sha256 = excluded.sha256, fetched_at = excluded.fetched_at, registry = NULL""",
-        (paper.item, url, paper.version, outcome, text or None, digest, now),
+          text = coalesce(excluded.text, readings.text), sha256 = coalesce(excluded.sha256, readings.sha256),
+          fetched_at = excluded.fetched_at, etag = excluded.etag,
+          registry = iif(excluded.text IS NULL AND readings.text IS NOT NULL, readings.registry, excluded.registry)""",
+        (paper.item, url, paper.version, outcome, text or None, digest, now, None if text else registry, etag),
     )
     if again_at:
         db.execute(

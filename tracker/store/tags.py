@@ -135,8 +135,10 @@ def heed(db: sqlite3.Connection, item: int, now: str) -> None:
             own.append(Tag(row["topic"], row["score"], "maybe" if was_labelled else row["tier"], terms[was_labelled:], row["model"]))
     if freed:
         db.execute("INSERT OR IGNORE INTO pending(stage, item, due_at) VALUES ('tag', ?, ?)", (item, now))
-    if _put_topics(db, item, own) and not _waits(db, item):
-        _pass_on(db, item, now)
+    if _put_topics(db, item, own):
+        authors.want(db, item, now)
+        if not _waits(db, item):
+            _pass_on(db, item, now)
 
 
 def heed_all(db: sqlite3.Connection, now: str) -> int:

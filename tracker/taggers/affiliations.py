@@ -107,7 +107,7 @@ class Affiliations:
             lab = self._owner.get(key)
             if lab is None or lab in seen or _PERSON.match(sentence, match.end()):
                 continue
-            if key in self._words and not (_ALONE.match(sentence, match.end()) and _BEFORE.search(sentence[: match.start()])):
+            if key in self._words and not _stands_alone(sentence, *match.span()):
                 continue
             seen.add(lab)
             yield lab, match[0]
@@ -131,6 +131,10 @@ def _people(authors: Sequence[str]) -> re.Pattern[str] | None:
     """The authors' names, of two words or more, as they may stand in a line: "Kunlun Xu" is nobody's company."""
     names = sorted({" ".join(author.split()) for author in authors if " " in author.strip()}, key=len, reverse=True)[:500]
     return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, names))})(?!\w)") if names else None
+
+
+def _stands_alone(sentence: str, start: int, end: int) -> bool:
+    return bool(_ALONE.match(sentence, end) and _BEFORE.search(sentence, max(0, start - 20), start))
 
 
 def _key(name: str) -> str:

@@ -7,6 +7,7 @@ __all__ = ["FIFTH"]
 FIFTH = """
 ALTER TABLE items ADD COLUMN affiliations TEXT NOT NULL DEFAULT '' /* Of its authors, as arXiv lists them, separated by semicolons. */;
 ALTER TABLE readings ADD COLUMN registry TEXT /* Of an author block: hash of the lab registry by which it was resolved last. */;
+ALTER TABLE readings ADD COLUMN etag TEXT /* Validator of a page that held no author block, for the next try. */;
 CREATE INDEX readings_authors ON readings(registry, outcome) WHERE what = 'authors';
 ALTER TABLE item_labs ADD COLUMN place TEXT NOT NULL DEFAULT '' /* Where it was read: title, text, address, authors, author block, … */;
 UPDATE item_labs SET place = CASE method WHEN 'source' THEN 'source' WHEN 'host' THEN 'address' WHEN 'author' THEN 'authors' ELSE '' END;
