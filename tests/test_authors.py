@@ -28,7 +28,6 @@ from tracker.store import labels, transaction
 
 NOW = datetime(2026, 6, 12, 6, tzinfo=UTC)
 DAY = timedelta(days=1)
-MARK = "<!--ltx--> "  # stands often in a huge page, so that its bytes can be told from those of the head
 TITLE = "Nightshift: a self-improving agent that learns from its own experience"
 ON_TOPIC = (
     "We present an agent that improves itself. After each day of work it looks back at its own trajectories, writes new skills from what "
@@ -214,7 +213,7 @@ def test_of_a_huge_page_only_the_beginning_is_read(papers: Papers) -> None:
         start = page("Anthropic").encode()
         exchange.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: 60000000\r\n\r\n" + start)
         sent.append(len(start))
-        piece = MARK.encode() * 1_000
+        piece = b"<p>word</p>" * 1_000
         while sum(sent) < 50_000_000:
             exchange.send(piece)
             sent.append(len(piece))
@@ -248,16 +247,16 @@ def test_the_day_has_an_end_and_status_tells_of_the_rest(papers: Papers) -> None
     assert (figures["read"], figures["with_lab"], figures["unresolved"], figures["waiting"]) == (5, 2, 0, 0)
 
 
-def test_switched_off_none_is_asked_and_none_waits(papers: Papers) -> None:
+def test_switched_off_none_is_asked_and_the_papers_wait(papers: Papers) -> None:
     papers.paper(1)
     papers.gather()
     assert papers.queue() == [(0, 1)]
     papers.settings = "authors_per_day = 0"
     assert papers.run().blocks == ()
-    assert papers.queue() == []
+    assert papers.queue() == [(0, 1)]
     assert papers.asked() == []
     papers.settings = ""
-    assert papers.run().blocks == (), "nothing is made up for"
+    assert len(papers.run().blocks) == 1
 
 
 def test_with_nothing_to_ask_nothing_is_imported_asked_or_written(papers: Papers) -> None:
@@ -401,14 +400,14 @@ def test_without_a_network_no_paper_is_asked_for_or_loses_a_try(papers: Papers) 
     assert papers.queue() == [(0, 1)]
 
 
-def test_what_robots_txt_forbids_is_not_asked_for_now_or_later(papers: Papers) -> None:
+def test_what_robots_txt_forbids_is_not_asked_for_and_costs_no_try(papers: Papers) -> None:
     papers.arxiv("http://arxiv.org/robots.txt", "User-agent: *\nDisallow: /html\n", "text/plain")
     papers.paper(1)
+    papers.paper(2)
     papers.gather()
-    assert [block.outcome for block in papers.ask()] == ["disallowed"]
-    assert [papers.ask() for _ in range(9)] == [[]] * 9
+    assert [block.outcome for block in papers.ask()] == ["disallowed"], "one is enough to know"
     assert papers.asked() == []
-    assert papers.queue() == []
+    assert papers.queue() == [(0, 2)]
 
 
 # -- hostile and odd pages --------------------------------------------------------------------------

@@ -3,7 +3,8 @@
 in   papers in ``pending(authors)``: those on a topic, news before backlog, the highest score first
 out  rows in ``readings``, each with at most 4 kB of text and its hash; what has a block goes into ``pending(tag)`` once more
 Polite before complete: robots.txt is obeyed, one request at a time in the pace of all of arxiv.org, the beginning of each page and no
-more, ``authors_per_day`` in all; after two answers "too fast" none until the next day. What gave no block is asked for again after one,
+more, ``authors_per_day`` in all; after two answers "too fast", or one that says how long to wait, none until the next day; where
+robots.txt forbids it, one a day to see whether it still does. What gave no block is asked for again after one,
 three and seven days, then left as unresolved, never as "no lab".
 knows no lab: what a block says is for ``taggers.bylines``, today and whenever the registry is edited.
 """
@@ -30,7 +31,8 @@ __all__ = ["ENOUGH", "TOO_FAST", "Block", "ask", "authors", "page_of"]
 
 TOO_FAST = 2  # answers "too fast" within a day, after which arXiv is left in peace until the next
 ENOUGH = 250_000  # bytes as they are sent: front matter stands within the first 100,000, packed a fifth of that
-EMPTY, NO_PAGE = "empty", "no page"
+EMPTY, NO_PAGE, DISALLOWED = "empty", "no page", "disallowed"
+REFUSALS = frozenset({"http_403", "challenge"})  # of the whole site, not of one paper
 DAY = timedelta(days=1)
 
 
@@ -83,6 +85,8 @@ def ask(
         return Block(key, url, outcome, error=str(error), retry_after_s=error.retry_after_s)
     except Exception as error:  # a bug must neither stop the other papers nor pass in silence: it becomes the outcome
         return Block(key, url, "malformed", error=f"{type(error).__name__}: {error}")
+    if response.truncated:  # half a block is none: the rest may name the lab
+        return Block(key, url, "truncated", error=f"{url}: the connection ended early")
     text = parsed.entries[0].text if parsed.entries else ""
     outcome = parsed.problem or (READ if text else EMPTY)
     return Block(key, url, outcome, text, etag=response.headers.get("etag") if outcome == EMPTY else None)
@@ -90,10 +94,7 @@ def ask(
 
 def authors(db: sqlite3.Connection, config: Config, fetcher: Fetcher, *, now: datetime) -> Iterator[Block]:
     """Ask for the blocks that are due, as many as the day has room for; yield a result each. Nothing is asked or written when none is."""
-    if not config.authors_per_day:  # switched off: the papers stay unresolved, and nothing will be made up for
-        if store.waiting(db, iso(now + SLACK), iso(now + FURTHEST), 1):
-            with transaction(db):
-                store.forget(db)
+    if not config.authors_per_day:  # switched off: the papers wait, and stay unresolved
         return
     yesterday = iso(now - DAY + SLACK)
     room = config.authors_per_day - store.asked_since(db, yesterday)
@@ -106,14 +107,18 @@ def authors(db: sqlite3.Connection, config: Config, fetcher: Fetcher, *, now: da
         for paper in due:
             block = ask(paper.key, fetcher, worker, authors=paper.authors, version=paper.version, etag=paper.etag)
             yield _stored(db, paper, block, registry, now)
-            too_fast += block.outcome == store.LIMITED
-            silent = silent + 1 if block.outcome in SILENT else 0
-            if too_fast >= TOO_FAST or silent >= REFUSED:
+            too_fast += block.outcome in store.LIMITED
+            silent = silent + 1 if block.outcome in SILENT | REFUSALS else 0
+            if too_fast >= TOO_FAST or silent >= REFUSED or block.outcome == DISALLOWED or _told_to_wait(block):
                 return
 
 
+def _told_to_wait(block: Block) -> bool:
+    return block.outcome in store.LIMITED and bool(block.retry_after_s)
+
+
 def _stored(db: sqlite3.Connection, paper: store.Paper, block: Block, registry: str, now: datetime) -> Block:
-    limited = block.outcome == store.LIMITED
+    limited = block.outcome in store.LIMITED or block.outcome == DISALLOWED
     if limited:
         again: str | None = iso(now + max(DAY, timedelta(seconds=block.retry_after_s or 0)))
     elif block.ok:

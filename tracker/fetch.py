@@ -267,7 +267,7 @@ def _answer(reply: requests.Response, hop: net.Hop) -> _Answer:
     body, whole = net.decode(packed, headers.get("content-encoding", ""), hop) if packed else (b"", True)
     if not body:
         raise (hop.fail("truncated", "the body was cut before it began") if cut or not whole else hop.fail("empty_body", "an empty body"))
-    return _Answer(status, headers, body, cut or not whole)
+    return _Answer(status, headers, body, (cut or not whole) and not hop.satisfied)
 
 
 def _glimpse(reply: requests.Response, hop: net.Hop) -> bytes:

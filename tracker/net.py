@@ -76,6 +76,7 @@ class Hop:
     allowed_s: float
     trusted: bool = False  # the user configured this host himself: private addresses are fine
     enough: int = 0  # bytes of the body after which no more is read; 0: all of it
+    satisfied: bool = False  # so many came: what is missing was not wanted
     dialled: bool = False  # a new connection was made for it
     received: int = 0  # bytes
     surplus: bool = False  # bytes came after the end that Content-Length announced
@@ -325,7 +326,8 @@ def read(reply: requests.Response, hop: Hop) -> tuple[bytes, bool]:
             if len(body) > MAX_BODY:
                 raise hop.fail("too_large", f"the body exceeds {MAX_BODY >> 20} MB")
             if hop.enough and len(body) >= hop.enough:  # the connection is closed with its answer: the rest is never sent to us
-                return bytes(body), True
+                hop.satisfied = True
+                return bytes(body), False
     except urllib3.exceptions.ProtocolError as error:
         if not isinstance(error.args[-1], http.client.IncompleteRead):
             raise

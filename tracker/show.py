@@ -145,7 +145,8 @@ def _whose(facts: Mapping[str, Any]) -> Iterator[str]:
     if not found.get("papers"):
         return
     yield (
-        f"Papers on topic: {found['papers']}; author block read of {found['read']}, by a lab of the registry {found['with_lab']}, "
+        f"Papers on topic of the last 90 days: {found['papers']}; author block read of {found['read']}, "
+        f"by a lab of the registry {found['with_lab']}, "
         f"unresolved {found['unresolved']} (of which {found['waiting']} wait to be asked, again or for the first time)."
     )
     if found["old"]:

@@ -33,9 +33,10 @@ _STOPS = frozenset({"ltx_section", "ltx_chapter", "ltx_bibliography", "ltx_appen
 _NOTES = frozenset({"ltx_role_thanks", "ltx_role_footnotetext", "ltx_role_institutetext", "ltx_role_affiliation", "ltx_role_footnote"})
 _LABELS = frozenset({"ltx_contact_name", "ltx_note_mark", "ltx_note_type", "ltx_tag", "ltx_author_before", "ltx_author_after"})
 _BREAKS = frozenset({"br", "sup", "td", "tr", "p", "div", "table", "li"})
-# What sn-jnl and its kin leave behind: \orgnameSalesforce, \orgdiv{AI Research}. The macro goes, what it holds stays.
+# What sn-jnl and its kin leave behind: \orgnameSalesforce, \orgdiv{AI Research}. The macro goes, what it holds stays, as one of a list.
+_HELD = re.compile(r"[\s,]{0,4}\\(?:orgname|orgdiv|orgaddress|street|city|postcode|state|country)")
 _MACRO = re.compile(
-    r"\\(?:orgname|orgdiv|orgaddress|street|city|postcode|state|country|fnm|sur|spfx|dgr|email|affil|affiliation|institution|institute|"
+    r"\\(?:fnm|sur|spfx|dgr|email|affil|affiliation|institution|institute|"
     r"department|inst|texttt|textbf|textit|text|href|url|quad|qquad|and|\W|[a-z]{2,12}(?=[\s{\\\[]|$))"
 )
 _BRACES = re.compile(r"[{}]|\b\d+\]|^\[\d+\]")
@@ -126,7 +127,7 @@ def _text(element: links.Element) -> str:
 
 def _lines(shown: str) -> Iterator[str]:
     """Yield the lines of a part, without marks, macros and what stands before an @."""
-    for line in _BRACES.sub(" ", _MACRO.sub(" ", _ADDRESS.sub("@", shown))).split("\n"):
+    for line in _BRACES.sub(" ", _MACRO.sub(" ", _HELD.sub(", ", _ADDRESS.sub("@", shown)))).split("\n"):
         if kept := _LABEL.sub("", text.one_line(line, MAX_LINE).strip(_MARKS)).strip(_MARKS):
             yield kept
 

@@ -9,12 +9,16 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from dataclasses import dataclass
+from datetime import timedelta
 
+from tracker.clock import iso, parse
 from tracker.store.readings import READ
 
-__all__ = ["LIMITED", "Paper", "asked_since", "figures", "forget", "limited_since", "resolved_by", "save", "stale", "waiting", "want"]
+__all__ = ["LIMITED", "Paper", "asked_since", "figures", "limited_since", "resolved_by", "save", "stale", "waiting", "want"]
 
-LIMITED = "rate_limited"
+LIMITED = frozenset({"rate_limited", "http_503"})  # a paced host that fails says that we are too fast
+FIGURES_DAYS = 90
+AGAIN_DAYS = 30  # a paper that gave no block is asked again when it comes back to a topic within these
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +39,9 @@ def want(db: sqlite3.Connection, item: int, now: str) -> None:
     db.execute(
         """INSERT OR IGNORE INTO pending(stage, item, due_at) SELECT 'authors', items.id, ? FROM items
         WHERE items.id = ? AND items.key GLOB 'arxiv:*' AND EXISTS (SELECT 1 FROM item_topics WHERE item = items.id AND tier <> 'no')
-          AND NOT EXISTS (SELECT 1 FROM readings WHERE readings.item = items.id AND what = 'authors')""",
-        (now, item),
+          AND NOT EXISTS (SELECT 1 FROM readings WHERE readings.item = items.id AND what = 'authors'
+            AND (outcome = 'read' OR items.first_seen_at < ?))""",
+        (now, item, iso(parse(now) - timedelta(days=AGAIN_DAYS))),
     )
     db.execute(
         """DELETE FROM pending WHERE stage = 'authors' AND item = ?
@@ -70,17 +75,12 @@ def asked_since(db: sqlite3.Connection, since: str) -> int:
 
 def limited_since(db: sqlite3.Connection, since: str) -> int:
     """Return how many of them arXiv refused because we were too fast."""
-    return _count(db, f"fetched_at > ? AND outcome = '{LIMITED}'", since)
+    return _count(db, "fetched_at > ? AND outcome IN ('rate_limited', 'http_503')", since)
 
 
 def _count(db: sqlite3.Connection, condition: str, since: str) -> int:
     (count,) = db.execute(f"SELECT count(*) FROM readings WHERE what = 'authors' AND {condition}", (since,)).fetchone()  # noqa: S608
     return int(count)
-
-
-def forget(db: sqlite3.Connection) -> None:
-    """Empty the queue."""
-    db.execute("DELETE FROM pending WHERE stage = 'authors'")
 
 
 def save(
@@ -129,26 +129,24 @@ def resolved_by(db: sqlite3.Connection, item: int, registry: str) -> None:
     db.execute("UPDATE readings SET registry = ? WHERE item = ? AND what = 'authors' AND registry IS NOT ?", (registry, item, registry))
 
 
-def figures(db: sqlite3.Connection, week_ago: str) -> dict[str, object]:
-    """Return how far the papers on topic are resolved.
+def figures(db: sqlite3.Connection, now: str) -> dict[str, object]:
+    """Return how far the papers on topic of the last ``FIGURES_DAYS`` are resolved.
 
-    ``papers`` that were asked for or wait; ``read`` blocks, of which ``with_lab`` name a lab; ``unresolved``: neither a block nor a lab
-    known otherwise, never "no lab"; ``old`` and ``old_unresolved``: those that we have known for a week; ``waiting`` in the queue;
-    ``outcomes`` of what was asked for.
+    ``papers``; ``read`` blocks; ``with_lab``: by a lab, however that is known; ``unresolved``: neither a block nor a lab, never "no lab";
+    ``old`` and ``old_unresolved``: those that we have known for a week; ``waiting`` in the queue; ``outcomes`` of what was asked for.
     """
+    week_ago, since = (iso(parse(now) - timedelta(days=days)) for days in (7, FIGURES_DAYS))
     row = db.execute(
-        f"""WITH papers AS (
-          SELECT item, outcome FROM readings INDEXED BY readings_authors WHERE what = 'authors'
-          UNION ALL SELECT item, NULL FROM pending
-            WHERE stage = 'authors' AND NOT EXISTS (SELECT 1 FROM readings WHERE readings.item = pending.item AND what = 'authors')),
-        facts AS (
+        f"""WITH facts AS (
           SELECT outcome IS '{READ}' AS read, first_seen_at <= ? AS old,
-            EXISTS (SELECT 1 FROM item_labs WHERE item_labs.item = papers.item AND relation = 'by') AS lab
-          FROM papers JOIN items ON items.id = papers.item)
+            EXISTS (SELECT 1 FROM item_labs WHERE item_labs.item = items.id AND relation = 'by') AS lab
+          FROM items LEFT JOIN readings ON readings.item = items.id AND what = 'authors'
+          WHERE first_seen_at >= ? AND items.key GLOB 'arxiv:*'
+            AND EXISTS (SELECT 1 FROM item_topics WHERE item_topics.item = items.id AND tier <> 'no'))
         SELECT count(*) AS papers, coalesce(sum(read), 0) AS read, coalesce(sum(lab), 0) AS with_lab,
           coalesce(sum(NOT (read OR lab)), 0) AS unresolved, coalesce(sum(old), 0) AS old,
           coalesce(sum(old AND NOT (read OR lab)), 0) AS old_unresolved FROM facts""",  # noqa: S608 - a constant
-        (week_ago,),
+        (week_ago, since),
     ).fetchone()
     outcomes = dict(db.execute("SELECT outcome, count(*) FROM readings INDEXED BY readings_authors WHERE what = 'authors' GROUP BY 1"))
     (queue,) = db.execute("SELECT count(*) FROM pending WHERE stage = 'authors'").fetchone()

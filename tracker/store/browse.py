@@ -7,11 +7,9 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import fields
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from tracker.clock import iso, parse
 from tracker.complete import captive
 from tracker.errors import StoreError
 from tracker.store.items import IDS_PER_DAY, select_items
@@ -54,7 +52,7 @@ def status(db: sqlite3.Connection) -> dict[str, object]:
         "captive": captive(runs.last_outcomes(db)),
         "waiting": runs.backlog_of(db),
         "unread": readings.unread(db),
-        "authors": authors.figures(db, iso(parse(last["started_at"]) - timedelta(days=7))) if last else {},
+        "authors": authors.figures(db, last["started_at"]) if last else {},
         "totals": runs.totals(db),
         "model": champion.id if champion else "shipped",
         "labels": len(labels.current(db)),

@@ -30,7 +30,7 @@ _HOW = {
     "own": "its own post",
     "affiliation": "arXiv lists “{}”",
     "block": "author block: “{}”",
-    "hf": "submitted by {}",
+    "hf": "linked with {}",
     "repo": "its code is at {}",
     "email": "mail address {}",
 }
@@ -67,10 +67,10 @@ def save(
         done: the item no longer waits for tagging.
     """
     _put_topics(db, item.id, tags)
-    rows = {(a.lab, a.relation, a.method): (a.strength, a.evidence, a.place) for a in attributions}
+    rows = {(a.lab, a.relation, a.method): (a.strength, a.evidence, a.place, registry) for a in attributions}
     present = {
         tuple(row[:3]): tuple(row[3:])
-        for row in db.execute("SELECT lab, relation, method, strength, evidence, place FROM item_labs WHERE item = ?", (item.id,))
+        for row in db.execute("SELECT lab, relation, method, strength, evidence, place, registry FROM item_labs WHERE item = ?", (item.id,))
     }
     db.executemany(
         "DELETE FROM item_labs WHERE item = ? AND lab = ? AND relation = ? AND method = ?",
@@ -78,7 +78,7 @@ def save(
     )
     db.executemany(
         "INSERT INTO item_labs(item, lab, relation, method, strength, evidence, place, registry) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        [(item.id, *key, *value, registry) for key, value in rows.items() if present.get(key) != value],
+        [(item.id, *key, *value) for key, value in rows.items() if present.get(key) != value],
     )
     said = astuple(signals)
     db.execute(

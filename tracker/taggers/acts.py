@@ -68,7 +68,7 @@ _OFFICIAL: tuple[_Rule, ...] = (
         "ambassador",
         "department of", "government", "ministry", "memorandum", "expand(?:s|ing) (?:to|into)", "working with", "collaborat(?:ing|ion)",
         "grants?", "fellowship", "bounty", "program(?:me)?", "statement", "policy", "(?:preparedness|safety|scaling) framework",
-        "next (?:stage|chapter)", "pricing", "named", "award", "recipient", "conference", "deprecations?", "testimony", "addressing",
+        "pricing", "named", "award", "recipient", "conference", "deprecations?", "testimony",
         "terms of service",
     )),
     # something to switch on; 发布 released, 更新 updated, 上线 online
@@ -84,7 +84,7 @@ _OFFICIAL: tuple[_Rule, ...] = (
         "how to", "why (?:i|we)", "guide(?: to)?", "tutorial", "cookbook", "playbook", "best practices", "patterns", "tips",
         "the case (?:for|against)", "should", "we need", "need to know", "what (?:are|is)", "our (?:views?|position)", "opinion",
         "thoughts on",
-        "explained", "making sense of", "demystifying", "when and how", "when to use", "happy", "navigating", "advantages", "challenges",
+        "explained", "making sense of", "demystifying", "when and how", "when to use", "advantages", "challenges",
         r"(?:three|four|five|six|seven|eight|nine|ten|\d+) (?:\w+ )?(?:ways|things|trends|tips|reasons)", "what (?:it|that|this) means",
         r"^building (?:\w+ ){0,3}(?:agents?|skills?|apps?|teams?)", "^using", "^customizing", "^designing", "^build an?",
     )),
@@ -101,7 +101,7 @@ _OFFICIAL: tuple[_Rule, ...] = (
         r"evaluat\w+", "evals", r"benchmark\w*", r"measur\w+", "investigat(?:e|es|ing)", "findings?", r"forecast\w*", "monitoring",
         r"misalign\w+", "scheming", "study", "studying", r"audit\w*", "post-?mortem", "evidence", r"analy[sz]\w+", "limitations",
         "towards?",
-        "understanding", "results?", "how we", "scores?", "experiments?", "reward hacking", "safety cases?", "report", "quality reports",
+        "understanding", "results?", "how we", "scores?", "experiments?", "reward hacking", "safety cases?", "report",
         "stress[- ]testing", r"jailbreak\w*",
     )),
     ("result", "opening", _words(
@@ -121,7 +121,7 @@ _OFFICIAL: tuple[_Rule, ...] = (
     )),
     # weak words last: the name of a part of a product, or nothing but a name with a number
     ("release", "title", _words(
-        "api", "cli", "mcp", "plugins?", "connectors?", "extensions?", r"(?:\w+ )?mode", "marketplace", "sdk", "autofix", "interface",
+        "api", "cli", "mcp", "plugins?", "connectors?", "extensions?", r"(?:\w+ )?mode", "marketplace", "sdk", "interface",
         "browser",
         "dashboard", "console", "workspace", "waitlist",
     )),
@@ -147,7 +147,7 @@ _COMMUNITY: tuple[_Rule, ...] = (
     ("result", "address", _parts(r"\.pdf\b", "/research/", "/publications?/")),
     ("result", "title", _words(
         "we found", "replicat(?:ed|ing|ion)", r"benchmark\w*", r"evaluat\w+", r"measur\w+", "misalignment", "evals", r"vulnerabilit\w+",
-        "attacks?", "malware", "malicious", r"exploit\w*", "study", "experiments?", r"improving \d+", "a tale of", "what happens when",
+        "attacks?", "malware", "malicious", r"exploit\w*", "study", "experiments?", "what happens when",
     )),
     ("opinion", "title", _words("how (?:to|i)", "why", "i", r"i['’]\w+", "my", "should", "what if", "don['’]t", "you", "your")),
     ("release", "opening", _words("open[- ]sourc(?:es|ed|ing)", "is a (?:platform|tool|library|framework)")),
@@ -159,7 +159,7 @@ _PRESS: tuple[_Rule, ...] = (
     ("opinion", "address", _parts("/opinions?/", "/columns?/", "/commentary/")),
     ("opinion", "title", _words(
         "opinion", r"(?<!\.)i(?!\.)", r"i['’]\w+", "my", "me", "why (?:i|we)", "the case (?:for|against)", "what (?:it|that|this) means",
-        "probably", "hopes for",
+        "probably",
     )),
 )  # fmt: skip
 _TABLES = {"official": _OFFICIAL, "community": _COMMUNITY, "press": _PRESS}

@@ -28,10 +28,16 @@ SURNAMES = (
 # Of whom money comes says nothing on who wrote; "work done at" does. (A fellow is a person, a fellowship is money.)
 _MONEY = re.compile(
     r"(?i)\b(?:supported|funded|sponsored|funding|grants?|awards?|gifts?|fellowships?|scholarships?|donat\w+|acknowledg\w+|thanks?|"
-    r"thankful|grateful)\b(?! to: )"
+    r"thankful|grateful|credits?|GPUs?|provided (?:by|through)|comput(?:e|ing) (?:resources?|time|support))\b(?! to: )"
+)
+_CLAUSES = re.compile(r"[,;]\s+")
+_WORK = re.compile(r"(?i)\b(?:work|internship|interning)\b")  # "Work done at X; supported by Y"
+_ELSEWHERE = re.compile(
+    r"(?i)\b(?:formerly|previously|now (?:at|with)|(?:are|is|was|were) run on|ran on|"
+    r"evaluat(?:e|es|ed|ing)|experiments?|using|models?|trained)\b"
 )
 _SENTENCES = re.compile(r"(?<=[.;!?])\s+(?=[^a-z])")
-_EMAIL = re.compile(r"@(?P<domain>[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)")
+_EMAIL = re.compile(r"@(?P<domain>[A-Za-z0-9-]{1,63}+(?:\.[A-Za-z0-9-]{1,63}){1,8}+)(?!\.?[A-Za-z0-9-])")
 _LABELS = ("affiliation: ", "email: ", "note: ", "name: ")
 # What may follow a name that is also a word: the end of the affiliation, or a word of companies.
 _COMPANY = (
@@ -40,7 +46,11 @@ _COMPANY = (
 )
 _PERSON = re.compile(rf" (?:{SURNAMES})(?![\w-])")
 _ALONE = re.compile(rf"\s*(?:$|[,;()\[\]|/&.\d*†‡§¶\n{{}}]|and\b|(?:{_COMPANY})\b)")
-_BEFORE = re.compile(r"(?:^|[,;:()\[\]|/&.\d*†‡§¶\n{}]|\b(?:and|at|with|by|from|of))\s*$")
+_BEFORE = re.compile(r"(?:^|[,;:()\[\]|/&.\d*†‡§¶\n{}]|\b(?:and|at|with|by|from))\s*$")
+# "Institute for Language and Cognition": joined by "and" within such a unit, a word is what is studied there, not who employs.
+_AND = re.compile(r"\s*and\b")
+_AFTER_AND = re.compile(r"\band\s*$")
+_UNIT = re.compile(r"\b(?:Dep(?:artmen)?t|Schools?|Faculty|Institut\w*|Cent(?:er|re)|Division|Sciences?|Unit|Studies|Chair)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +84,8 @@ class Affiliations:
         for line in lines.splitlines():
             if line.startswith(("name: ", "email: ")):
                 continue
-            text = _bare(line)
-            for sentence in _SENTENCES.split(text):
-                if not _MONEY.search(sentence):
+            for whole in _SENTENCES.split(_bare(line)):
+                if sentence := _of_homes(whole, note=line.startswith("note: ")):
                     named = dict(self._in(people.sub(" ", sentence) if people else sentence))
                     above = {parent for lab in named for parent in self._above[lab]}
                     for lab, name in named.items():
@@ -127,6 +136,15 @@ def ancestors(labs: Iterable[Lab]) -> dict[str, frozenset[str]]:
     return found
 
 
+def _of_homes(sentence: str, *, note: bool) -> str:
+    """What a sentence says of where its authors are, or did the work: nothing of money, of former homes, of what the paper uses."""
+    if note and _ELSEWHERE.search(sentence):
+        return ""
+    if not _MONEY.search(sentence):
+        return sentence
+    return ", ".join(clause for clause in _CLAUSES.split(sentence) if _WORK.search(clause) and not _MONEY.search(clause))
+
+
 def _people(authors: Sequence[str]) -> re.Pattern[str] | None:
     """The authors' names, of two words or more, as they may stand in a line: "Kunlun Xu" is nobody's company."""
     names = sorted({" ".join(author.split()) for author in authors if " " in author.strip()}, key=len, reverse=True)[:500]
@@ -134,7 +152,10 @@ def _people(authors: Sequence[str]) -> re.Pattern[str] | None:
 
 
 def _stands_alone(sentence: str, start: int, end: int) -> bool:
-    return bool(_ALONE.match(sentence, end) and _BEFORE.search(sentence, max(0, start - 20), start))
+    near = max(0, start - 20)
+    if not _ALONE.match(sentence, end) or not _BEFORE.search(sentence, near, start):
+        return False
+    return not ((_AND.match(sentence, end) or _AFTER_AND.search(sentence, near, start)) and _UNIT.search(sentence))
 
 
 def _key(name: str) -> str:

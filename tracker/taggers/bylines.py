@@ -124,7 +124,7 @@ class Bylines:
         found: dict[tuple[str, str], Attribution] = {}
         for key in item.links:
             host, parts = _split(key.removeprefix("url:"))
-            if host not in _HUBS or not parts or not key.startswith("url:"):
+            if host not in _HUBS or not parts or not key.startswith("url:") or parts[0] == "datasets":  # used by many, as a rule
                 continue
             owner = parts[0] if len(parts) == 1 and host != "github.com" else _hub_owner(host, parts)
             lab = self._orgs.get((_HUBS[host], (owner or "").casefold()))

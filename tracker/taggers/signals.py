@@ -43,7 +43,9 @@ def _cues(*words: str) -> re.Pattern[str]:
 
 # Words with which the press says that nobody has confirmed it.
 _SAID = _cues(
-    "reportedly", "rumou?r(?:s|ed)?", "allegedly", "sources? (?:says?|said|tells?|told|familiar)", "(?:people|person) familiar",
+    "reportedly", "rumou?r(?:s|ed)?", "allegedly", "sources? (?:says?|said|tells?|told|familiar|close)",
+    r"(?:people|person) with \w+ knowledge", "(?:people|person) with knowledge",
+    "(?:people|person) familiar",
     "insiders? (?:says?|said)", "(?:is|are|was|were) said to", r"in (?:\w+ )?talks", r"(?:held|holds|holding) (?:\w+ )?talks",
     "(?:is|are) (?:in discussions|discussing|negotiating)", "reports? (?:says?|said|claims?|suggests?)",
     r"according to (?:a |an |the |several |two |three )?(?:\w+ )?(?:people|person|sources?|reports?|insiders?|memo|leak)",
@@ -51,11 +53,11 @@ _SAID = _cues(
 )  # fmt: skip
 # What the press says that somebody is about to do. A thing that came out ("to acquire", "will") has been said by its owner.
 _PLANS = _cues(
-    r"(?<!its )(?<!new )(?<!the )(?<!of )(?<!pricing )(?<!out )plans(?= [\w$‘“'\"])", "plan to", "aims to", "intends to",
+    r"(?<!its )(?<!new )(?<!the )(?<!of )plans(?= [\w$‘“'\"])", "plan to", "aims to", "intends to",
     "prep(?:s|ares|aring|ping)", "consider(?:s|ing)", "weigh(?:s|ing)", "mull(?:s|ing)", "eye(?:s|ing)", "near(?:s|ing)",
     "explor(?:es|ing)", "seek(?:s|ing)", "looks? to", "looking to", "wants to", "hopes to", "(?:set|expected|poised|slated) to",
-    "gear(?:s|ing) up", "discuss(?:es|ing)", "close to", "working on", "developing", "readies", "readying", "courting", "target(?:s|ing)",
-    "pursu(?:es|ing)", "reach(?:es)? (?:an )?(?:agreement|deal)", "lays? groundwork", "secretive", "bid for", "approaches",
+    "gear(?:s|ing) up", "discuss(?:es|ing)", "close to", "working on", "developing", "readies", "readying", "courting",
+    "pursu(?:es|ing)", "reach(?:es)? (?:an )?(?:agreement|deal)", "bid for",
     "is (?:building|planning)",
     "to (?:release|launch|unveil|debut|introduce|offer|start|begin|roll out|ship|build|spend|raise|open)",
     r"(?<!that )(?:may|might|could)(?= (?:be|soon|launch|release|buy|acquire|raise|unveil|build|use|offer|drop|cut|delay|file|go|"

@@ -11,6 +11,9 @@ ALTER TABLE readings ADD COLUMN etag TEXT /* Validator of a page that held no au
 CREATE INDEX readings_authors ON readings(registry, outcome) WHERE what = 'authors';
 ALTER TABLE item_labs ADD COLUMN place TEXT NOT NULL DEFAULT '' /* Where it was read: title, text, address, authors, author block, … */;
 UPDATE item_labs SET place = CASE method WHEN 'source' THEN 'source' WHEN 'host' THEN 'address' WHEN 'author' THEN 'authors' ELSE '' END;
+INSERT OR IGNORE INTO pending(stage, item, due_at) SELECT 'authors', items.id, items.first_seen_at FROM items
+WHERE items.key GLOB 'arxiv:*' AND date(items.first_seen_at) >= (SELECT date(max(first_seen_at), '-30 days') FROM items)
+  AND EXISTS (SELECT 1 FROM item_topics WHERE item = items.id AND tier <> 'no');
 
 CREATE VIEW attributed AS -- Every lab that an item is by, about or mentions, and the parents of that lab: by google-deepmind is by google.
 WITH RECURSIVE family(lab, leaf, since) AS (
