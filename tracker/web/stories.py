@@ -180,6 +180,14 @@ def _words(evidence: str) -> list[tuple[str, str]]:
     return [(str(term), f"{weight:.2f}") for term, weight in pairs]
 
 
+# How an attribution is known, as it reads behind "stated by"; a method that is not here is called as it is.
+_METHODS = {
+    "host": "its address", "author": "who signs", "affiliation": "arXiv’s metadata", "block": "the author block", "own": "its own post",
+    "hf": "a link to Hugging Face", "repo": "a repository it links to", "email": "a mail address in the author block",
+    "name": "name", "product": "its product", "person": "its people", "context": "a name in its context",
+}  # fmt: skip
+
+
 def _lab_chips(rows: Sequence[Row], names: Names, links: Links) -> Iterator[dict[str, Any]]:
     """Each lab once a relation, by before about; of a lab whose own word is there, that others are about it goes without saying."""
     own = {row["lab"] for row in rows if row["relation"] == "by"}
@@ -190,8 +198,12 @@ def _lab_chips(rows: Sequence[Row], names: Names, links: Links) -> Iterator[dict
             "relation": relation,
             "name": names.get(("lab", lab), lab),
             "href": links.front(lab=lab, relation=relation if relation != "by" else ""),
-            "proofs": list(dict.fromkeys((row["strength"], row["method"], row["evidence"]) for row in group))[:_PROOFS],
+            "proofs": list(dict.fromkeys(map(_proof, group)))[:_PROOFS],
         }
+
+
+def _proof(row: Row) -> tuple[str, str, str]:
+    return str(row["strength"]), _METHODS.get(row["method"], str(row["method"])), str(row["evidence"])
 
 
 def json_of(text: str | None, kind: type) -> Any:
