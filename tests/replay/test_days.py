@@ -25,7 +25,7 @@ def run(home: Path, web: Any, *arguments: str) -> dict[str, Any]:
     """One `tracker run` at the replayed instant; its JSON."""
     done = subprocess.run(
         [sys.executable, "-m", "tracker", *(arguments or ("run",)), "--json"],
-        cwd=home, env=os.environ | web.env, capture_output=True, text=True, timeout=300, check=False,
+        cwd=home, env=os.environ | web.env, capture_output=True, text=True, timeout=900, check=False,  # 80 author blocks at the real pace: 4 minutes
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
