@@ -22,10 +22,10 @@ FEEDS = Path(__file__).resolve().parents[2] / "feeds.toml"
 
 
 def run(home: Path, web: Any, *arguments: str) -> dict[str, Any]:
-    """One `tracker run` at the replayed instant; its JSON."""
+    """One `tracker run` at the replayed instant; its JSON. (At arXiv's real pace 80 author blocks take four minutes.)"""
     done = subprocess.run(
         [sys.executable, "-m", "tracker", *(arguments or ("run",)), "--json"],
-        cwd=home, env=os.environ | web.env, capture_output=True, text=True, timeout=900, check=False,  # 80 author blocks at the real pace: 4 minutes
+        cwd=home, env=os.environ | web.env, capture_output=True, text=True, timeout=900, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
