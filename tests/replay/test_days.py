@@ -101,7 +101,7 @@ def test_ten_days_store_no_item_twice_and_the_same_day_again_writes_nothing(home
     finally:
         del os.environ["TRACKER_ARXIV_DELAY_S"]
     assert sum(day["new"] > 0 for day in days) >= 6
-    assert db.execute("SELECT item FROM pending WHERE stage <> 'article'").fetchall() == []
+    assert db.execute("SELECT item FROM pending WHERE stage NOT IN ('article', 'authors')").fetchall() == []
     alike = namesakes(db)
     assert [group for group in alike if len(set(group)) < len(group)] == [], "one page, stored twice"
     # A lab that puts a post on two of its sites (anthropic.com/research/n-days, red.anthropic.com/2026/n-days): two pages, one story.
