@@ -53,7 +53,7 @@ MAY_IMPORT = {
     "evaluate": GROUND | {"holdout", "calibrate", "config", "examples", "store", "taggers", "train"},
     "evaluate_items": GROUND | {"config", "examples", "store"},
     "evaluate_read": GROUND | {"authors", "evaluate_items", "polite", "pollers", "read"},
-    "evaluate_labs": GROUND | {"evaluate_items", "store", "tag"},
+    "evaluate_labs": GROUND | {"evaluate_items", "store", "tag", "taggers"},
     "evaluate_tables": GROUND,
     "doctor": GROUND | {"config", "tag", "taggers", "store"},
     "run": GROUND | {"config", "fetch", "poll", "read", "authors", "tag", "group", "watch", "digest", "store"},

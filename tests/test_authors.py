@@ -255,6 +255,7 @@ def test_switched_off_none_is_asked_and_the_papers_wait(papers: Papers) -> None:
     assert papers.run().blocks == ()
     assert papers.queue() == [(0, 1)]
     assert papers.asked() == []
+    assert (papers.status()["papers"], papers.status()["unresolved"]) == (1, 1), "it says so"
     papers.settings = ""
     assert len(papers.run().blocks) == 1
 
@@ -367,6 +368,55 @@ def test_arxiv_says_how_long_it_wants_to_be_left(papers: Papers) -> None:
     papers.web.serves(address(1), b"slow down", {"Retry-After": str(3 * 86_400)}, 429)
     papers.gather()
     assert [day for day in range(4) if papers.ask()] == [0, 3]
+
+
+def test_an_arxiv_that_fails_says_that_we_are_too_fast(papers: Papers) -> None:
+    for number in range(1, 6):
+        papers.paper(number)
+        papers.arxiv(address(number), b"overloaded", status=503)
+    papers.gather()
+    assert [block.outcome for block in papers.ask()] == ["http_503"] * 2
+    assert papers.queue() == [(0, 5)]
+
+
+def test_one_answer_that_says_how_long_to_wait_ends_the_run(papers: Papers) -> None:
+    for number in range(1, 4):
+        papers.paper(number)
+        papers.web.serves(address(number), b"slow down", {"Retry-After": "600"}, 429)
+    papers.gather()
+    assert len(papers.ask()) == 1
+
+
+def test_a_site_that_forbids_three_in_a_row_is_asked_no_more(papers: Papers) -> None:
+    for number in range(1, 6):
+        papers.paper(number)
+        papers.arxiv(address(number), b"no", status=403)
+    papers.gather()
+    assert [block.outcome for block in papers.ask()] == ["http_403"] * 3
+
+
+def test_a_page_that_is_cut_short_is_no_block_and_is_asked_for_again(papers: Papers) -> None:
+    papers.paper(1)
+    whole = page("Anthropic").encode()
+    head = b'HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nETag: "1"\r\nContent-Length: 90000\r\n\r\n'
+    papers.web.sends(address(1), head + whole)
+    papers.gather()
+    assert [block.outcome for block in papers.ask()] == ["truncated"]
+    papers.arxiv(address(1), whole)
+    assert [block.outcome for block in papers.ask()] == ["read"]
+
+
+def test_a_paper_that_comes_back_to_a_topic_is_asked_for_again(papers: Papers) -> None:
+    papers.paper(1)
+    papers.gather()
+    assert [block.outcome for block in papers.ask()] == ["no page"]
+    topics = [topic for (topic,) in papers.rows("SELECT topic FROM item_topics")]
+    for value, waiting in ((0, 0), (1, 1)):
+        with papers.tracker() as tracker, transaction(tracker.db):
+            for topic in topics:
+                labels.add(tracker.db, "arxiv:2606.00001", f"topic:{topic}", value, who="ann", picked="browse", now=iso(papers.now))
+        papers.gather()
+        assert sum(count for _, count in papers.queue()) == waiting
 
 
 def test_three_papers_in_a_row_without_an_answer_end_the_run(papers: Papers) -> None:

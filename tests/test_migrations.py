@@ -161,6 +161,36 @@ def test_the_views_of_labels_and_models_show_what_stands(path: Path) -> None:
     db.close()
 
 
+def test_a_lab_counts_for_its_parents_from_the_day_it_joined_them(path: Path) -> None:
+    released(path, schema.VERSION)
+    db = store.open(path, write=True)
+    db.execute("DELETE FROM item_labs")
+    for lab in ("leaf", "branch", "root", "later"):
+        db.execute("INSERT INTO labs(id, name, kind, aliases) VALUES (?, ?, 'frontier', '')", (lab, lab))
+    ties = [("leaf", "branch", None), ("branch", "root", None), ("leaf", "later", "2099-01-01")]
+    db.executemany("INSERT INTO lab_parents(lab, parent, since) VALUES (?, ?, ?)", ties)
+    (item,) = db.execute("SELECT id FROM items").fetchone()
+    db.execute("INSERT INTO item_labs VALUES (?, 'leaf', 'by', 'block', 'stated', 'Leaf Lab', 'r', 'author block')", (item,))
+    rows = db.execute("SELECT lab, named, evidence FROM attributed ORDER BY lab").fetchall()
+    assert [tuple(row) for row in rows] == [(lab, "leaf", "Leaf Lab") for lab in ("branch", "leaf", "root")]
+    db.close()
+
+
+def test_papers_on_topic_of_an_older_file_wait_for_their_author_block(path: Path) -> None:
+    released(path, 4)
+    db = sqlite3.connect(path)
+    db.execute("UPDATE items SET key = 'arxiv:2606.01234'")
+    (item,) = db.execute("SELECT id FROM items").fetchone()
+    db.execute("INSERT OR IGNORE INTO topics(id, title, description) VALUES ('t', 'T', '')")
+    db.execute("INSERT OR REPLACE INTO item_topics VALUES (?, 't', 0.9, 'maybe', '[]', 'm')", (item,))
+    db.commit()
+    db.close()
+    store.open(path, write=True).close()
+    db = store.open(path)
+    assert [row[0] for row in db.execute("SELECT item FROM pending WHERE stage = 'authors'")] == [item]
+    db.close()
+
+
 ONE_MORE = "CREATE TABLE extra ( -- More.\n  id INTEGER PRIMARY KEY\n) STRICT;\nINSERT INTO extra VALUES (1);\n"
 
 

@@ -27,7 +27,7 @@ from tracker.store.readings import READ
 from tracker.taggers.labs import registry_hash
 from tracker.types import Request, Source
 
-__all__ = ["ENOUGH", "TOO_FAST", "Block", "ask", "authors", "page_of"]
+__all__ = ["ENOUGH", "Block", "Patience", "ask", "authors", "page_of"]
 
 TOO_FAST = 2  # answers "too fast" within a day, after which arXiv is left in peace until the next
 ENOUGH = 250_000  # bytes as they are sent: front matter stands within the first 100,000, packed a fifth of that
@@ -52,6 +52,28 @@ class Block:
     def ok(self) -> bool:
         """Whether there is a block."""
         return self.outcome == READ
+
+
+class Patience:
+    """Whether a host is still to be asked, by what came of the last requests.
+
+    Args:
+        too_fast: how often it has said so already.
+    """
+
+    def __init__(self, too_fast: int = 0) -> None:
+        self._too_fast, self._refused, self._forbidden = too_fast, 0, False
+
+    def hear(self, outcome: str, retry_after_s: float | None = None) -> None:
+        """Take in an outcome, and how long the host wants to be left alone."""
+        limited = outcome in store.LIMITED
+        self._too_fast += TOO_FAST if limited and retry_after_s else int(limited)
+        self._refused = self._refused + 1 if outcome in SILENT | REFUSALS else 0
+        self._forbidden |= outcome == DISALLOWED
+
+    @property
+    def is_over(self) -> bool:
+        return self._too_fast >= TOO_FAST or self._refused >= REFUSED or self._forbidden
 
 
 def page_of(key: str, version: int = 1) -> str:
@@ -99,27 +121,22 @@ def authors(db: sqlite3.Connection, config: Config, fetcher: Fetcher, *, now: da
     yesterday = iso(now - DAY + SLACK)
     room = config.authors_per_day - store.asked_since(db, yesterday)
     due = store.waiting(db, iso(now + SLACK), iso(now + FURTHEST), room) if room > 0 else []
-    too_fast, silent = store.limited_since(db, yesterday) if due else 0, 0
-    if not due or too_fast >= TOO_FAST:
+    patience = Patience(store.limited_since(db, yesterday)) if due else Patience()
+    if not due or patience.is_over:
         return
     registry = registry_hash(config.labs)
     with ParseWorker() as worker:
         for paper in due:
             block = ask(paper.key, fetcher, worker, authors=paper.authors, version=paper.version, etag=paper.etag)
             yield _stored(db, paper, block, registry, now)
-            too_fast += block.outcome in store.LIMITED
-            silent = silent + 1 if block.outcome in SILENT | REFUSALS else 0
-            if too_fast >= TOO_FAST or silent >= REFUSED or block.outcome == DISALLOWED or _told_to_wait(block):
+            patience.hear(block.outcome, block.retry_after_s)
+            if patience.is_over:
                 return
 
 
-def _told_to_wait(block: Block) -> bool:
-    return block.outcome in store.LIMITED and bool(block.retry_after_s)
-
-
 def _stored(db: sqlite3.Connection, paper: store.Paper, block: Block, registry: str, now: datetime) -> Block:
-    limited = block.outcome in store.LIMITED or block.outcome == DISALLOWED
-    if limited:
+    of_site = block.outcome in store.LIMITED or block.outcome == DISALLOWED  # it says nothing of this paper: no try is lost
+    if of_site:
         again: str | None = iso(now + max(DAY, timedelta(seconds=block.retry_after_s or 0)))
     elif block.ok:
         again = None
@@ -129,6 +146,6 @@ def _stored(db: sqlite3.Connection, paper: store.Paper, block: Block, registry: 
     with transaction(db):
         store.save(
             db, paper, block.url, block.outcome, block.text,
-            registry=registry, now=iso(now), again_at=again, tried=not limited, etag=block.etag,
+            registry=registry, now=iso(now), again_at=again, tried=not of_site, etag=block.etag,
         )  # fmt: skip
     return block

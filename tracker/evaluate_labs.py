@@ -23,6 +23,7 @@ from typing import Any
 from tracker.evaluate_items import SIGNS, Row
 from tracker.store.readings import READ
 from tracker.tag import Taggers, signals_of
+from tracker.taggers.affiliations import ancestors
 from tracker.text import csv_cell
 from tracker.types import Attribution, Lab
 
@@ -60,27 +61,20 @@ class Families:
     """Who belongs to whom: the labs of a configuration and their parents, whenever they became so, as in the product's views."""
 
     def __init__(self, labs: Iterable[Lab]) -> None:
-        self._parents = {lab.id: [parent for parent, _ in lab.parents] for lab in labs}
+        self._above = ancestors(labs)
 
     @property
     def known(self) -> frozenset[str]:
         """Every lab of the configuration."""
-        return frozenset(self._parents)
+        return frozenset(self._above)
 
     def above(self, labs: Iterable[str]) -> frozenset[str]:
         """The labs and all their parents."""
-        found: set[str] = set()
-        todo = list(labs)
-        while todo:
-            lab = todo.pop()
-            if lab not in found:
-                found.add(lab)
-                todo += self._parents.get(lab, [])
-        return frozenset(found)
+        return frozenset(one for lab in labs for one in (lab, *self._above.get(lab, ())))
 
     def tops(self, labs: Iterable[str]) -> frozenset[str]:
         """The topmost parent of each lab."""
-        return frozenset(lab for lab in self.above(labs) if not self._parents.get(lab))
+        return frozenset(lab for lab in self.above(labs) if not self._above.get(lab))
 
 
 def judge(rows: Sequence[Row], taggers: Taggers, outcomes: Mapping[str, str]) -> list[Verdict]:

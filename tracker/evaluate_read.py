@@ -3,8 +3,8 @@
 in   rows of papers, and the fetcher: each paper's author block from arXiv, Hugging Face's daily lists of the days around its listing
 out  ``Evidence``: the rows with block and links in their items, what came of each paper, and counts
 refuses to know labs, figures and the database; keeps nothing.
-A failure never stops it: it is an outcome, and the paper is judged by what there is. But a host that does not answer ``REFUSED`` times in
-a row, or says ``TOO_FAST`` times that we ask too often, is left in peace as by a run: whatever is left is "not asked".
+A failure never stops it: it is an outcome, and the paper is judged by what there is. But a host that refuses is left in peace when
+a run would leave it (``authors.Patience``): whatever is left is "not asked".
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from urllib.request import getproxies
 
-from tracker.authors import TOO_FAST, Block, ask
+from tracker.authors import Block, Patience, ask
 from tracker.errors import SourceError
 from tracker.evaluate_items import Row
 from tracker.polite import host_delay_s
 from tracker.pollers.worker import ParseWorker
-from tracker.read import REFUSED, SILENT, Fetcher
+from tracker.read import Fetcher
 from tracker.types import Entry, Request, Source
 
 __all__ = ["Evidence", "evidence", "minutes"]
@@ -80,28 +80,13 @@ def evidence(rows: Sequence[Row], fetcher: Fetcher, today: str, told: Callable[[
     return Evidence(tuple(found), outcomes, days, sum(row.item.key in listed for row in found))
 
 
-class _Patience:
-    """Whether a host is still to be asked."""
-
-    def __init__(self) -> None:
-        self._silent = self._too_fast = 0
-
-    def hear(self, outcome: str) -> None:
-        self._silent = self._silent + 1 if outcome in SILENT else 0
-        self._too_fast += outcome == "rate_limited"
-
-    @property
-    def is_over(self) -> bool:
-        return self._silent >= REFUSED or self._too_fast >= TOO_FAST
-
-
 def _blocks(rows: Sequence[Row], fetcher: Fetcher, worker: ParseWorker) -> Iterator[tuple[int, Block]]:
-    patience = _Patience()
+    patience = Patience()
     for at, row in enumerate(rows):
         if row.kind == "paper":
             key = row.item.key
             block = Block(key, "", NOT_ASKED) if patience.is_over else ask(key, fetcher, worker, authors=row.item.authors)
-            patience.hear(block.outcome)
+            patience.hear(block.outcome, block.retry_after_s)
             yield at, block
 
 
@@ -118,7 +103,7 @@ def _daily(
     """(what the lists say of each paper, by key; what came of each day)."""
     listed: dict[str, list[Entry]] = {}
     outcomes: dict[str, str] = {}
-    patience = _Patience()
+    patience = Patience()
     for number, day in enumerate(days, 1):
         outcomes[day] = NOT_ASKED if patience.is_over else _one_day(day, fetcher, worker, listed)
         patience.hear(outcomes[day])

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from tracker.types import Lab
 
-__all__ = ["SURNAMES", "Affiliations", "Found", "ancestors"]
+__all__ = ["SURNAMES", "Affiliations", "Found", "ancestors", "suffixes"]
 
 # Huawei Shen, Zhipu Cui: given names are lab names too; the commonest surnames tell a person from a company.
 SURNAMES = (
@@ -102,7 +102,7 @@ class Affiliations:
         found: dict[str, Found] = {}
         for match in _EMAIL.finditer(lines):
             domain = match["domain"].lower()
-            for suffix in _suffixes(domain):
+            for suffix in suffixes(domain):
                 owners = self._domains.get(suffix, [])
                 lab = next((one for one in owners if not any(other in self._above[one] for other in owners)), None)
                 if lab and not families & {lab, *self._above[lab]}:
@@ -185,6 +185,7 @@ def _around(sentence: str, name: str) -> str:
     return sentence[left : left + 200]
 
 
-def _suffixes(domain: str) -> Iterator[str]:
+def suffixes(domain: str) -> Iterator[str]:
+    """Yield a domain and each above it but the topmost, longest first: blog.x.ai, x.ai."""
     labels = domain.split(".")
     return (".".join(labels[at:]) for at in range(len(labels) - 1))

@@ -15,11 +15,11 @@ says of money is left out, and a lab whose child stands in the same line says no
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import cast
 from urllib.parse import urlsplit
 
-from tracker.taggers.affiliations import Affiliations, Found
+from tracker.taggers.affiliations import Affiliations, Found, suffixes
 from tracker.types import Attribution, Item, Lab
 
 __all__ = ["Bylines", "is_paper"]
@@ -37,17 +37,18 @@ class Bylines:
     """Attribute items to the labs that wrote them; holds the registry in compiled form.
 
     Args:
-        signer: the lab whose name or product a text begins with, if that is enough alone: for teams named after a model.
+        names: what a lab or its product is called, a group a name: for teams named after a model ("GLM-4.5 Team").
+        owners: whose the names of each group are, None for those that are not enough alone.
     """
 
-    def __init__(self, labs: Sequence[Lab], signer: re.Pattern[str] | None = None, owners: Sequence[str | None] = ()) -> None:
+    def __init__(self, labs: Sequence[Lab], names: re.Pattern[str] | None = None, owners: Sequence[str | None] = ()) -> None:
         self._labs = {lab.id: lab for lab in labs}
         self._hosts = {host: lab.id for lab in labs for host in lab.hosts}
         self._depth = max((host.count("/") for host in self._hosts), default=0)
         self._orgs = {("github", org.casefold()): lab.id for lab in labs for org in lab.github}
         self._orgs |= {("hf", org.casefold()): lab.id for lab in labs for org in lab.hf}
         self._signers = {name.casefold(): lab.id for lab in labs for name in (lab.name, *lab.aliases, *lab.names)}
-        self._begins, self._owners = signer, owners
+        self._begins, self._owners = names, owners
         self._affiliations = Affiliations(labs)
 
     def of(self, item: Item) -> list[Attribution]:
@@ -74,7 +75,7 @@ class Bylines:
         if owner := _hub_owner(host, parts):
             lab = self._orgs.get((_HUBS[host], owner.casefold()))
             return (lab, f"{host}/{'/'.join(parts[: parts.index(owner) + 1])}") if lab else None
-        for suffix in _suffixes(host):
+        for suffix in suffixes(host):
             for depth in range(min(self._depth, len(parts)), -1, -1):
                 rule = "/".join((suffix, *(part.lower() for part in parts[:depth])))
                 if rule in self._hosts:
@@ -156,12 +157,6 @@ def _split(url: str) -> tuple[str, list[str]]:
     except ValueError:  # "http://[oops": some feeds do
         return "", []
     return host, [part for part in parts.path.split("/") if part]
-
-
-def _suffixes(host: str) -> Iterable[str]:
-    """Yield the host and each host above it, longest first: blog.x.ai, x.ai."""
-    labels = host.split(".")
-    return (".".join(labels[at:]) for at in range(len(labels) - 1))
 
 
 def _hub_owner(host: str, parts: Sequence[str]) -> str | None:
