@@ -17,14 +17,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.archive import into_story
 from tracker import digest, notifiers, store
 from tracker.clock import iso
 from tracker.compose import MAX_HTML, Matter, Story, compose, importance
 from tracker.config import Config
 from tracker.notifiers import Mail, MailError, Outcome, smtp
-from tracker.store import digests, gaps, items, runs, sources, stories, tags, watches
+from tracker.store import digests, gaps, items, runs, sources, tags, watches
 from tracker.store.digests import Health, Line
 from tracker.types import Attribution, DigestPlan, Entry, Event, Item, Lab, Polled, Source, Tag, Topic, Watch
+from tracker.watch import rungs_of
 
 NOW = datetime(2026, 6, 12, 6, tzinfo=UTC)  # a Friday
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -69,7 +71,7 @@ class World:
     def post(
         self, title: str, *, source: Source = PRESS, tier: str = "confident", score: float = 0.9, topic: str | None = "learning",
         by: str = "", about: str = "", story: int | None = None, backlog: bool = False, url: str | None = None, cue: str | None = None,
-        act: str = "report",
+        act: str = "report", denial: str | None = None,
     ) -> tuple[int, int]:  # fmt: skip
         """An item, as the stages leave it; its id and its story."""
         self.posted += 1
@@ -83,10 +85,11 @@ class World:
             labs = [Attribution(lab, how, "name", "stated", f"of {lab}") for lab, how in ((by, "by"), (about, "about")) if lab]
             labs += [Attribution(source.lab, "by", "source", "declared", "the source is theirs")] if source.lab else []
             found = [Tag(topic, score, tier, (("feedback", 0.5), ("agents", 0.2)), "model-1")] if topic else []
-            signals = tags.Signals(source.origin, act, "words", "yes" if cue else None, cue)
+            signals = tags.Signals(source.origin, act, "words", "yes" if cue else None, cue, denial)
             made = Item(item, f"url:{entry.url}", source.id, entry.url, title, published_at=iso(self.now), first_seen_at=iso(self.now))
             tags.save(self.db, made, found, labs, signals, registry="r", now=iso(self.now), done=True)
-            joined = stories.join(self.db, made, story, 1.0, "the same title" if story else "first of its story", iso(self.now))
+            joined = into_story(self.db, item, story, 1.0, "the same title" if story else "first of its story", iso(self.now))
+            watches.put_rungs(self.db, {facts.item: rungs_of(facts) for facts in watches.facts(self.db, [item])})
             watches.done(self.db, [item])
         return item, joined
 
@@ -212,6 +215,78 @@ def test_a_story_is_told_again_when_its_rung_has_risen(world: World) -> None:
     world.mail()
     assert "Told before as reported; now also stated." in world.digests[-1]["text"]
     assert world.told(item) == ["confident"]
+
+
+def plain(text: str) -> str:
+    """A text part without its line breaks."""
+    return " ".join(text.split())
+
+
+def test_a_story_is_told_again_when_it_is_denied_and_only_once(world: World) -> None:
+    _, story = world.post("Rumour: agents that learn", about="example-lab", cue="sources say")
+    world.mail()
+    assert "denied" not in world.digests[-1]["text"]
+    settle(world)
+    item, _ = world.post("No agents", about="example-lab", story=story, denial="denies reports", url="https://press.example/no")
+    world.mail()
+    text, html = world.digests[-1]["text"], world.digests[-1]["html"]
+    assert "Told before as reported; denied since." in text
+    assert "unconfirmed: “sources say” — denied later: “denies reports”, The Press, 13 June https://press.example/no" in plain(text)
+    linked = r'unconfirmed: “sources say”</span>\s+— <a [^>]*href="https://press.example/no"[^>]*>denied later: “denies reports”'
+    assert re.search(linked, html)
+    assert text.count("https://press.example/no\n") == 1
+    assert world.told(item) == ["confident"]
+    settle(world)
+    again, _ = world.post("No agents, once more", about="example-lab", story=story, denial="refutes")
+    world.mail()
+    assert "Nothing new on your topics" in world.digests[-1]["text"]
+    assert world.told(again) == ["more"]
+
+
+def test_a_denial_by_the_lab_itself_is_a_new_rung_and_shown_beside_the_rumour(world: World) -> None:
+    _, story = world.post("Rumour: agents that learn", about="example-lab", cue="sources say")
+    world.mail()
+    settle(world)
+    world.post("Correction: our agents", source=LAB, story=story, denial="Correction")
+    world.mail()
+    text = plain(world.digests[-1]["text"])
+    assert "Told before as reported; now also stated; corrected since." in text
+    assert "unconfirmed: “sources say” — corrected later: “Correction”, Example Lab, 13 June" in text
+    settle(world)
+    world.mail()
+    assert "Nothing new on your topics" in world.digests[-1]["text"]
+
+
+def test_a_story_that_is_denied_when_it_is_first_told_is_told_once(world: World) -> None:
+    _, story = world.post("Rumour: agents that learn", about="example-lab", cue="sources say", tier="maybe")
+    world.post("No agents", about="example-lab", story=story, denial="denies", tier="maybe", url="javascript:alert(1)")
+    world.mail()
+    text, html = world.digests[-1]["text"], world.digests[-1]["html"]
+    assert "unconfirmed: “sources say” — denied later: “denies”, The Press" in plain(text)
+    assert "Told before" not in text
+    assert "javascript:" not in text + html
+    assert [row[0] for row in world.db.execute("SELECT DISTINCT rung FROM digest_items WHERE story = ?", (story,))] == ["reported, denied"]
+    settle(world)
+    world.post("No agents, once more", about="example-lab", story=story, denial="refutes")
+    world.mail()
+    assert "Nothing new on your topics" in world.digests[-1]["text"]
+
+
+def test_a_denial_of_nothing_is_no_news(world: World) -> None:
+    _, story = world.post("Agents that learn", about="example-lab")
+    world.mail()
+    settle(world)
+    world.post("No agents", about="example-lab", story=story, denial="denies")
+    world.mail()
+    assert "Nothing new on your topics" in world.digests[-1]["text"]
+
+
+def test_the_rungs_of_a_digest_are_those_that_are_stored(world: World) -> None:
+    item, _ = world.post("Agents that learn", about="example-lab")
+    with store.transaction(world.db):
+        watches.put_rungs(world.db, {item: [("shipped", "example-lab", "released: “now”")]})
+    world.mail()
+    assert world.db.execute("SELECT rung FROM digest_items").fetchone()[0] == "shipped"
 
 
 def test_press_on_what_the_lab_has_said_is_not_told_again(world: World) -> None:
@@ -1019,6 +1094,8 @@ STATEMENTS: dict[str, Callable[[sqlite3.Connection], object]] = {
     "what was told": lambda db: digests.told(db, "daily", [1]),
     "the rungs told": lambda db: digests.told_watches(db, "daily"),
     "the items of stories": lambda db: digests.lines(db, [1], [1]),
+    "what is denied in stories": lambda db: digests.denials(db, [1]),
+    "the rungs of items": lambda db: watches.rungs(db, [1]),
     "the signs that could be news": lambda db: digests.signs(db, [("paper", 1, "example-lab")], iso(NOW)),
     "the health of the sources": lambda db: digests.health(db, iso(NOW - DAY), iso(NOW)),
     "what is not sent": lambda db: digests.unsent(db, "daily"),
@@ -1028,7 +1105,7 @@ STATEMENTS: dict[str, Callable[[sqlite3.Connection], object]] = {
 }
 # What is read from end to end has some hundred rows for ever (sources), is empty after a good run (pending), is what we ask with
 # (JSON), is left after the first rows (newest first), or has a row a mail, of which only the first columns are read (digests).
-READ_WHOLE = re.compile(r"SCAN (?:(?:sources|pending|json_each|wanted|item_topics|polls|runs)\b|digests$)")
+READ_WHOLE = re.compile(r"SCAN (?:(?:sources|pending|json_each|wanted|listed|item_topics|polls|runs)\b|digests$)")
 
 
 @pytest.mark.parametrize("analysed", [False, True], ids=["without statistics", "with statistics"])

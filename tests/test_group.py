@@ -6,18 +6,22 @@ import itertools
 import random
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from tracker import group
+from tracker.pairing.guards import stands_alone
 from tracker.store import items, sources, tags, transaction
-from tracker.types import Candidate, Entry, Item, Source
+from tracker.types import Entry, Item, Source
 
 NOW = datetime(2026, 6, 14, 20, tzinfo=UTC)
 LAB = Source("lab", "feed", "https://lab.example.org/feed", "Lab", lab=None, origin="official")
 ARXIV = Source("arxiv", "arxiv", "https://export.arxiv.org/api/query?search_query=cat:cs.AI", "arXiv", origin="paper")
 PRESS = Source("press", "feed", "https://press.example.org/feed", "Press")
+OTHER_PRESS = Source("daily", "feed", "https://daily.example.com/feed", "Daily")
 
 
 def item(number: int, title: str, *, key: str = "", url: str | None = None, day: str = "2026-06-12") -> Item:
@@ -28,45 +32,86 @@ def item(number: int, title: str, *, key: str = "", url: str | None = None, day:
     )
 
 
-PAPER = item(1, "Agents that learn on the job from deployment feedback", key="arxiv:2606.01234", url="https://arxiv.org/abs/2606.01234")
-POST = item(2, "Our agents now learn on the job")
+PAPER = Entry("Agents that learn on the job from deployment feedback", "https://arxiv.org/abs/2606.01234", own_key="arxiv:2606.01234")
+LATER_PAPER = Entry("Agents that learn on the job from user feedback", "https://arxiv.org/abs/2606.01235", own_key="arxiv:2606.01235")
+LINKED = ("arxiv:2606.01234",)
+
+
+def dated(entry: Entry, day: str = "2026-06-12") -> Entry:
+    return replace(entry, published_at=f"{day}T08:00:00Z")
+
+
+def are_one(db: sqlite3.Connection, *found: tuple[Source, Entry]) -> bool:
+    """Whether a run makes one story of what sources list."""
+    with transaction(db):
+        sources.sync(db, [LAB, ARXIV, PRESS, OTHER_PRESS], "2026-06-01T00:00:00Z")
+        for source, entry in found:
+            entry = entry if entry.published_at else dated(entry)
+            items.save(db, source, [entry], now="2026-06-14T06:00:00Z", first=False, old_before=None)
+        for waiting in items.pending(db, "tag", 100):
+            tags.save(db, waiting, [], [], tags.Signals(str(waiting.origin)), registry="r", now="2026-06-14T06:00:00Z", done=True)
+    list(group.group(db, now=NOW))
+    assert db.execute("SELECT count(*) FROM story_items WHERE evidence = ''").fetchone()[0] == 0
+    return bool(db.execute("SELECT count(*) FROM stories WHERE merged_into IS NULL").fetchone()[0] == 1)
+
+
+def lab(title: str, path: str = "a", **more: Any) -> tuple[Source, Entry]:
+    return LAB, Entry(title, f"https://lab.example.org/blog/{path}", **more)
+
+
+def press(title: str, path: str = "b", **more: Any) -> tuple[Source, Entry]:
+    return PRESS, Entry(title, f"https://press.example.org/2026/{path}", **more)
+
+
+def other(title: str, path: str = "c", **more: Any) -> tuple[Source, Entry]:
+    return OTHER_PRESS, Entry(title, f"https://daily.example.com/{path}", **more)
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "link", "joined"),
+    ("found", "one"),
     [
-        pytest.param(POST, PAPER, "arxiv:2606.01234", True, id="a post that links to its paper and shares words"),
-        pytest.param(PAPER, POST, "arxiv:2606.01234", True, id="a paper that comes after the post that links to it"),
-        pytest.param(POST, PAPER, "", False, id="shared words without a link"),
-        pytest.param(item(3, "Quarterly results and new offices"), PAPER, "arxiv:2606.01234", False, id="a link without shared words"),
-        pytest.param(item(3, "Agents learn on the job"), POST, "url:x", False, id="a post that links to another post"),
-        pytest.param(item(3, "Agents that learn on the job"), item(4, "Agents That Learn – on the Job!"), "", True, id="the same title"),
+        pytest.param([lab("Our agents now learn on the job", links=LINKED), (ARXIV, PAPER)], True, id="a post that links to its paper"),
+        pytest.param([lab("Quarterly results and new offices", links=LINKED), (ARXIV, PAPER)], False, id="a link without shared words"),
+        pytest.param([press("Zorblat raises $40M"), other("Mayor of Quimby opens bridge")], False, id="nothing in common"),
         pytest.param(
-            item(3, "Agents that learn"), item(4, "Agents that learn", day="2026-06-02"), "", False, id="the same title, ten days later"
+            [press("Agents that learn on the job", "x"), other("Agents That Learn – on the Job!", "y")], True, id="the same title"
         ),
-        pytest.param(item(3, "Announcements"), item(4, "Announcements"), "", False, id="a title that names nothing"),
         pytest.param(
-            item(3, "Elevated errors on the API"), item(4, "Elevated errors on the API"), "", False, id="two incidents, one title"
+            [press("Agents that learn on the job"), (OTHER_PRESS, dated(other("Agents that learn on the job")[1], "2026-05-20"))],
+            False, id="the same title, three weeks before",
         ),
-        pytest.param(item(3, "v2.1.44"), item(4, "v2.1.44"), "", False, id="a version is a story of its own"),
-        pytest.param(item(3, "AI agents weekly: what happened"), item(4, "AI agents weekly: what happened"), "", False, id="a digest"),
         pytest.param(
-            item(3, "Agents that learn on the job, part 2"), PAPER, "arxiv:2606.01234", True, id="a number on one side only says nothing"
+            [lab("Introducing Zorblat 4"), other("Zorblat 4: everything you need to know", "articles/zorblat-4-everything")], True,
+            id="a release and what one needs to know of it",
         ),
-        pytest.param(item(3, "Model 4.6 learns on the job"), item(4, "Model 4.5 learns on the job"), "", False, id="another version"),
         pytest.param(
-            item(3, "Agents that learn on the job, now available in Studio"),
-            PAPER,
-            "arxiv:2606.01234",
-            False,
-            id="available somewhere else",
+            [lab("Zorblat 4 System Card", "zorblat-4-system-card"), lab("Introducing Zorblat 4", "introducing-zorblat-4")], True,
+            id="a release and its system card",
+        ),
+        pytest.param([lab("Introducing Zorblat 4.6"), lab("Introducing Zorblat 4.5", "b")], False, id="another version"),
+        pytest.param(
+            [lab("Introducing Zorblat 4"), other("Zorblat 4 is now available in Quimby Studio")], False, id="available somewhere else"
+        ),
+        pytest.param([other("Elevated errors on the API", "1"), press("Elevated errors on the API", "2")], False, id="two incidents"),
+        pytest.param([other("v2.1.44", "1"), press("v2.1.44", "2")], False, id="a version is a story of its own"),
+        pytest.param([other("AI agents weekly: what happened", "1"), press("AI agents weekly: what happened", "2")], False, id="a digest"),
+        pytest.param(
+            [press("Quimby Prize in Botany 2026", "botany"), press("Quimby Prize in Geology 2026", "geology")], False,
+            id="prizes of one week",
+        ),
+        pytest.param([(ARXIV, PAPER), (ARXIV, LATER_PAPER)], False, id="two papers"),
+        pytest.param([press("Announcements", "1"), other("Announcements", "2")], False, id="a title that names nothing"),
+        pytest.param([lab("Weekly notes", "1"), other("Weekly notes", "2")], False, id="another title that names nothing"),
+        pytest.param([lab("Mea culpa", "1"), other("MacQuimby Neo", "2"), press("MacQuimby Neo", "3")], False, id="not all"),
+        pytest.param([other("MacQuimby Neo", "2"), press("MacQuimby Neo", "3")], True, id="a short name"),
+        pytest.param(
+            [other("Zorblat (YC S26) Is Hiring a Founding Engineer", "1"), press("Zorblat (YC S26) Is Hiring a Founding Engineer!", "2")],
+            False, id="a job",
         ),
     ],
-)
-def test_what_joins_two_items(one: Item, other: Item, link: str, joined: bool) -> None:
-    decision = group.decide(one, [Candidate(other, 7, 1, link, links_from_item=bool(link))])
-    assert (decision.story == 7) is joined
-    assert decision.evidence
+)  # fmt: skip
+def test_what_is_one_development(db: sqlite3.Connection, found: list[tuple[Source, Entry]], one: bool) -> None:
+    assert are_one(db, *found) is one
 
 
 @pytest.mark.parametrize(
@@ -94,7 +139,7 @@ def test_what_joins_two_items(one: Item, other: Item, link: str, joined: bool) -
     ],
 )
 def test_what_lists_many_developments_stands_alone(title: str) -> None:
-    assert group.stands_alone(item(1, title))
+    assert stands_alone(item(1, title))
 
 
 @pytest.mark.parametrize(
@@ -110,7 +155,7 @@ def test_what_lists_many_developments_stands_alone(title: str) -> None:
     ],
 )
 def test_what_only_sounds_like_a_list_may_be_joined(title: str, url: str | None) -> None:
-    assert group.stands_alone(item(1, title, url=url)) == ""
+    assert stands_alone(item(1, title, url=url)) == ""
 
 
 @pytest.mark.parametrize(
@@ -123,19 +168,7 @@ def test_what_only_sounds_like_a_list_may_be_joined(title: str, url: str | None)
     ],
 )
 def test_an_address_of_lists_stands_alone(url: str) -> None:
-    assert group.stands_alone(item(1, "Agents that learn on the job", url=url))
-
-
-def test_one_bridge_does_not_join_a_story_of_many() -> None:
-    title = "Agents that learn on the job"
-    alike = Candidate(item(1, title), 7, story_size=3)
-    assert group.decide(item(9, title), [alike]).story is None
-    assert group.decide(item(9, title), [alike, Candidate(item(2, title), 7, story_size=3)]).story == 7
-
-
-def test_the_reason_is_told_in_words() -> None:
-    decision = group.decide(POST, [Candidate(PAPER, 7, 1, "arxiv:2606.01234", links_from_item=True)])
-    assert decision.evidence == "links to arxiv:2606.01234; 3 shared title words: agent, job, learn"
+    assert stands_alone(item(1, "Agents that learn on the job", url=url))
 
 
 # -- in the database --------------------------------------------------------------------------------
@@ -296,26 +329,3 @@ def test_a_title_that_stands_in_many_others_meets_its_twin(db: sqlite3.Connectio
     grouped(db, PRESS, Entry(title, "https://press.example.org/z", published_at=day))
     grouped(db, LAB, Entry("Large Language Models!", "https://lab.example.org/z", published_at=day))
     assert db.execute("SELECT max(items) FROM stories").fetchone()[0] == 2
-
-
-def test_titles_that_name_nothing_are_not_looked_for(db: sqlite3.Connection) -> None:
-    asked: list[str] = []
-    db.set_trace_callback(asked.append)
-    grouped(
-        db, PRESS, Entry("Announcements", "https://press.example.org/1"), Entry("Release notes of a tool", "https://press.example.org/2")
-    )
-    assert not any("MATCH" in sql for sql in asked)
-    grouped(db, PRESS, Entry("Agents that learn on the job", "https://press.example.org/3"))
-    assert any("MATCH" in sql for sql in asked)
-
-
-def test_texts_are_not_read(db: sqlite3.Connection) -> None:
-    """8,000 waiting items of 20 kB each are 218 MB."""
-    asked: list[str] = []
-    with transaction(db):
-        sources.sync(db, [PRESS], "2026-06-01T00:00:00Z")
-        items.save(db, PRESS, [WEEK[2][1], WEEK[3][1]], now="2026-06-12T06:00:00Z", first=False, old_before=None)
-        db.execute("UPDATE pending SET stage = 'group', due_at = '2027-01-01T00:00:00Z'")
-    db.set_trace_callback(asked.append)
-    assert len(list(group.group(db, now=NOW))) == 2, "nor does what was queued while the clock was ahead wait for it"
-    assert not any("body" in sql for sql in asked)

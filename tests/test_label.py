@@ -474,8 +474,8 @@ def test_a_file_by_hand_needs_three_columns_and_its_labels_count_at_once(cooked:
         ("guid:blog:\x1b[31mred,topic:tea,1,,,", "key holds signs that cannot be printed, or spaces that no key has: 'guid:blog:red'"),
         ("guid:blog:a\u202eb,topic:tea,1,,,", "key holds signs that cannot be printed"),
         (f"guid:blog:{'g' * 2_100},topic:tea,1,,,", "key is too long: 2,110 characters, and none of an item has more than 2,100"),
-        (f"url:https://a.example/,topic:{'t' * 101},1,,,", "tag must be like topic:agent-memory and at most 100 letters"),
-        ("url:https://a.example/,by:openai,1,,,", "only topics can be labelled so far, not 'by:openai'"),
+        (f"url:https://a.example/,topic:{'t' * 101},1,,,", "tag must be like topic:agent-memory, of at most 100 letters"),
+        ("url:https://a.example/,by:openai,1,,,", "topics and stories can be labelled so far, not 'by:openai'"),
         ("url:https://a.example/,topic:Te a,1,,,", "tag must be like topic:agent-memory"),
         ("url:https://a.example/,topic:tea,2,,,", "value must be 1 or yes, 0 or no, or undo, not '2'"),
         ("url:https://a.example/,topic:tea,1,ann,yesterday,", "at must be like 2026-06-12T06:10:00Z, not 'yesterday'"),
@@ -650,7 +650,7 @@ def test_a_label_of_an_item_to_come_is_kept(home: Path, cooked: sqlite3.Connecti
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        ((key(1), "by:openai", "yes"), 2, "only topics can be labelled so far, not by: tags; 'by:openai' is not stored"),
+        ((key(1), "by:openai", "yes"), 2, "topics and stories can be labelled so far, not by: tags; 'by:openai' is not stored"),
         ((key(1), "robot-coking", "yes"), 2, "there is no topic 'robot-coking'; did you mean 'robot-cooking'?"),
         (("whatever", "tea", "yes"), 1, "'whatever' names no item"),
         (("guid:blog:\x1b[31mred", "tea", "yes"), 1, "'guid:blog:red' names no item"),

@@ -191,6 +191,29 @@ def test_papers_on_topic_of_an_older_file_wait_for_their_author_block(path: Path
     db.close()
 
 
+def test_grouped_items_of_an_older_file_wait_for_their_rungs_and_those_beside_a_rumour_for_their_denials(path: Path) -> None:
+    released(path, 5)
+    db = sqlite3.connect(path)
+    db.executescript("""
+    DELETE FROM pending;
+    UPDATE items SET unconfirmed = 'yes', cue = 'in talks';
+    INSERT INTO items(id, key, source, title, first_seen_at, content_hash, backlog)
+      SELECT id + n, key || n, source, title, first_seen_at, content_hash, 1 FROM items, (SELECT 1 AS n UNION SELECT 2 UNION SELECT 3);
+    INSERT INTO story_items VALUES (20260612000002, 1, 1.0, 'the same title');
+    INSERT INTO stories SELECT 2, title, 20260612000003, first_at, last_at, 1, 1, NULL FROM stories;
+    INSERT INTO story_items VALUES (20260612000003, 2, 1.0, 'first of its story');
+    """)
+    db.commit()
+    db.close()
+    store.open(path, write=True).close()
+    db = store.open(path)
+    waiting = [tuple(row) for row in db.execute("SELECT stage, item FROM pending ORDER BY stage, item")]
+    grouped = [20260612000001, 20260612000002, 20260612000003]
+    assert waiting == [("tag", 20260612000002), *(("watch", item) for item in grouped)]
+    assert db.execute("SELECT count(*) FROM story_board").fetchone()[0] == 2
+    db.close()
+
+
 ONE_MORE = "CREATE TABLE extra ( -- More.\n  id INTEGER PRIMARY KEY\n) STRICT;\nINSERT INTO extra VALUES (1);\n"
 
 

@@ -17,7 +17,7 @@ from tests.conftest import NOW
 from tracker import config, group, poll, store, tag, watch
 from tracker.clock import parse as instant
 from tracker.pollers import page_of
-from tracker.store import browse, gaps, items, runs, sources, stories, tags, watches
+from tracker.store import browse, digests, gaps, items, runs, sources, stories, tags, watches
 from tracker.taggers.labs import LabTagger
 from tracker.taggers.topics import TopicTagger
 from tracker.types import Entry, Gap, Page, Polled, Request, Response, Source, Watch
@@ -25,7 +25,7 @@ from tracker.types import Entry, Gap, Page, Polled, Request, Response, Source, W
 BLOG = Source("blog", "feed", "https://lab.example/feed", "Lab", lab="openai", origin="official")
 PRESS = Source("press", "feed", "https://press.example/feed", "Press")
 # One row an item, or more. (sources, topics, labs and runs have some hundred rows for ever.)
-GROWING = "items texts item_keys sightings links revisions pending item_topics item_labs polls stories story_items watch_events"
+GROWING = "items texts item_keys sightings links revisions pending item_topics item_labs polls stories story_items watch_events rungs"
 SCAN = re.compile(rf"SCAN ({'|'.join(GROWING.split())})\b")
 
 
@@ -112,7 +112,10 @@ def _grouped(db: sqlite3.Connection, loaded: config.Config) -> None:
 
 def _candidates(db: sqlite3.Connection) -> None:
     everything = list(items.select_items(db, "items.title = 'Agents that learn on the job'", {"limit": 9}))
-    assert [len(stories.candidates(db, item, title=title)) for item in everything for title in (True, False)] == [1, 1, 1, 1]
+    assert [len(stories.linked(db, item.id, NOW[:10])) for item in everything] == [1, 1]
+    assert len(stories.known(db, [item.id for item in everything])) == 2
+    assert stories.members(db, [1])
+    stories.wishes(db)
 
 
 def _watched(db: sqlite3.Connection) -> None:
@@ -187,6 +190,8 @@ GROUPED_STEPS: dict[str, Callable[[sqlite3.Connection], object]] = {
     "the queue of the stories": stories.waiting,
     "what an item may belong with": _candidates,
     "a look back and the queue of the watches": _watched,
+    "the rungs of items and what is denied in stories": lambda db: (watches.rungs(db, [20260612000001]), digests.denials(db, [1])),
+    "the board of stories": lambda db: db.execute("SELECT * FROM story_board ORDER BY story DESC LIMIT 100").fetchall(),
 }
 
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from tests.conftest import NOW
 from tracker import group, store, text, urls
+from tracker.pairing.guards import stands_alone
 from tracker.pollers import feed, sections
 from tracker.pollers.worker import ParseWorker
 from tracker.store import items, sources
@@ -334,8 +335,8 @@ def test_whoever_a_story_leads_to_the_newsletter_is_press() -> None:
 
 def test_a_story_may_join_others_its_issue_never_does() -> None:
     issue = Item(1, "url:a", "b", "https://bundle.example/the-batch/issue-12", "Agents that sleep learn more")
-    assert group.stands_alone(issue)
-    assert not group.stands_alone(replace(issue, url=f"{issue.url}#:~:text=Agents%20that%20sleep"))
+    assert stands_alone(issue)
+    assert not stands_alone(replace(issue, url=f"{issue.url}#:~:text=Agents%20that%20sleep"))
 
 
 def test_a_story_joins_the_paper_it_leads_to(known: sqlite3.Connection) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tracker.taggers.acts import DEFAULTS, act, words_of
 from tracker.taggers.labs import LabTagger
-from tracker.taggers.signals import origin, unconfirmed
+from tracker.taggers.signals import denial, origin, unconfirmed
 from tracker.types import ORIGINS, Lab
 
 TAGGER = LabTagger([Lab("openai", "OpenAI", "frontier", hosts=("openai.com",), github=("openai",))])
@@ -155,6 +155,55 @@ def test_only_a_sentence_that_names_a_lab_counts(title: str, text: str, expected
     assert unconfirmed("press", title, text, lambda sentence: "Owl" in sentence) == expected
 
 
+DENIALS = {
+    "denies": ("press", "Owl Inc denies leaving the alliance", "", "denies"),
+    "denies reports": ("press", "Owl Inc denies report that it buys Nest", "", "denies report"),
+    "of somebody": ("press", "Owl Inc denies the Gazette's claims", "", "denies the Gazette's claims"),
+    "said so": ("press", "Owl Inc denied it had bought Nest", "", "denied"),
+    "in talks it is not": ("press", "Owl Inc is not in talks with Nest", "", "not in talks"),
+    "no plans": ("press", "Owl Inc has no plans to buy Nest, it says", "", "no plans to"),
+    "what a report is": ("press", "Report that Owl Inc buys Nest is false, says its chief", "", "Report that Owl Inc buys Nest is false"),
+    "what it is called": ("press", "Owl Inc calls report on Nest ‘misleading’", "", "calls report on Nest ‘misleading"),
+    "a dispute": ("press", "Owl Inc disputes the ministry’s account", "", "disputes the ministry’s account"),
+    "a step back": ("press", "Owl Inc walks back its promise", "", "walks back"),
+    "another step back": ("community", "Owl Inc backtracks on prices", "", "backtracks"),
+    "taken back": ("press", "Owl Inc retracts its proof", "", "retracts"),
+    "ruled out": ("press", "Owl Inc rules out an IPO", "", "rules out"),
+    "shot down": ("press", "Owl Inc shoots down rumours", "", "shoots down rumours"),
+    "no truth": ("press", "There is no truth in it, says Owl Inc", "", "no truth in"),
+    "debunked": ("community", "The leak of Owl 5, debunked", "", "debunked"),
+    "a note of the editors": ("press", "Correction: Owl Inc has not bought Nest", "", "Correction"),
+    "such a note in brackets": ("official", "[Corrected] Our figures of May", "", "Corrected"),
+    "a retraction": ("press", "Retraction — Owl Inc and Nest", "", "Retraction"),
+    "in the first sentence": ("press", "Owl Inc and Nest", "The firm refuted reports of a sale. More.", "refuted reports"),
+    "further down": ("press", "Owl Inc and Nest", "They met. The firm denies reports of a sale.", None),
+    "a lab's own word": ("official", "We have no plans to train on your data", "", "no plans to"),
+    "a paper never": ("paper", "Owl debunks claims and retracts false reports", "", None),
+    "errors": ("press", "Error correction for quantum chips", "", None),
+    "oneself": ("press", "Self-correction makes models better", "", None),
+    "service": ("press", "Denial of service found in the SDK of Owl", "", None),
+    "access": ("press", "Owl Inc denies users access to its model", "", None),
+    "a court": ("press", "Judge denies Owl Inc’s motion to dismiss", "", None),
+    "a court, otherwise": ("press", "Court denies Nest's request for an injunction", "", None),
+    "denied by others": ("press", "Visa denied for the head of Owl Inc", "", None),
+    "an adjective": ("press", "Drones for GPS denied places", "", None),
+    "does not deny": ("press", "Owl Inc doesn't deny using it", "", None),
+    "neither": ("press", "Owl Inc neither confirms nor denies reports", "", None),
+    "a choice of words": ("press", "Agents that approve or deny commands", "", None),
+    "science": ("press", "Retracted papers still teach models", "", None),
+    "a journal": ("press", "Finding retracted studies with agents", "", None),
+    "a trade": ("press", "Fact-checking with agents that read rumours", "", None),
+    "an algorithm": ("press", "Backtracking search in agents", "", None),
+    "the stock market": ("press", "Bank fears a sudden correction", "", None),
+    "rules": ("press", "New rules out now", "", None),
+}
+
+
+@pytest.mark.parametrize(("source", "title", "text", "expected"), DENIALS.values(), ids=DENIALS)
+def test_denial(source: str, title: str, text: str, expected: str | None) -> None:
+    assert denial(source, title, text) == expected
+
+
 ANY = st.text(max_size=700) | st.sampled_from(
     ["Introducing the ", "how a ", "using x for ", "A1 ", "in x talks ", "open source x "]
 ).flatmap(lambda part: st.integers(0, 300).map(lambda times: part * times))
@@ -167,14 +216,21 @@ def test_a_cue_is_part_of_what_was_given(source: str, title: str, text: str, url
     assert said in ("announcement", "release", "result", "report", "opinion")
     found = unconfirmed(source, title, text)
     assert found is None or (found[0] in ("yes", "possibly") and found[1] and (found[1] in title or found[1] in text))
+    denied = denial(source, title, text)
+    assert denied is None or (denied and (denied in title or denied in text))
 
 
 @pytest.mark.parametrize(
-    "part", ["Introducing the ", "how a b ", "using x for y ", "A1 ", "in x ", "according to the x ", "open-source a-"]
-)
+    "part",
+    [
+        "Introducing the ", "how a b ", "using x for y ", "A1 ", "in x ", "according to the x ", "open-source a-",
+        "denies a ", "reports of a ", "calls the report on ", "said reports about x-", "[[[[[[[",
+    ],
+)  # fmt: skip
 def test_no_text_is_long_enough_to_hold_the_run(part: str) -> None:
     """What is read has a bound: the end of a huge text can change nothing, and a pattern that backtracks would never come back."""
     huge = part * 200_000
     for source in ORIGINS:
         assert act(source, huge, huge, huge) == act(source, huge[:5000], huge[:5000], huge[:5000])
         assert unconfirmed(source, huge, huge) == unconfirmed(source, huge[:5000], huge[:5000])
+        assert denial(source, huge, huge) == denial(source, huge[:5000], huge[:5000])

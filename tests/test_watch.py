@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.archive import into_story
 from tracker import config, watch
 from tracker.patterns import compile_pattern
-from tracker.store import items, sources, stories, tags, transaction, watches
+from tracker.store import items, sources, tags, transaction, watches
 from tracker.types import Attribution, Entry, Event, Facts, Source, Tag, Watch
 
 NOW = datetime(2026, 6, 20, 6, tzinfo=UTC)
@@ -271,7 +272,7 @@ def say(
             registry="r", now=stamp, done=True,
         )  # fmt: skip
         if grouped:
-            stories.join(db, item, None, 1.0, "first of its story", stamp)
+            into_story(db, item.id, None, 1.0, "first of its story", stamp)
     return item.id
 
 
@@ -355,7 +356,7 @@ def test_what_has_not_come_to_the_watches_yet_is_not_looked_back_at(db: sqlite3.
     item = say(db, loaded, grouped=False)
     assert list(watch.watch(db, loaded, now=NOW)) == [], "tagged, not grouped: `tracker watch` alone leaves it to the next run"
     with transaction(db):
-        stories.join(db, items.select_items(db, "1", {"limit": 1}).__next__(), None, 1.0, "first of its story", "2026-06-12T09:00:00Z")
+        into_story(db, item, None, 1.0, "first of its story", "2026-06-12T09:00:00Z")
     list(watch.watch(db, loaded, now=NOW))
     assert db.execute("SELECT item, quiet FROM watch_events").fetchone()[:] == (item, 0)
 

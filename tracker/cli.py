@@ -77,7 +77,7 @@ def init(options: Options, force: bool) -> None:
 @click.option("--else-demo", is_flag=True, help="On a first run without network, walk the sample week instead.")
 @click.pass_obj
 def run(options: Options, else_demo: bool) -> None:
-    """Do the day's work: poll, read, tag, group, watch, digest. The cron line.
+    """Do the day's work: poll, read, tag, group, watch, race, digest. The cron line.
 
     \b
     Example: tracker run

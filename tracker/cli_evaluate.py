@@ -1,4 +1,4 @@
-"""The command by which the tracker is measured: evaluate topics, labs, about or signals. Apart from ``cli_learn``, which takes it.
+"""The command by which the tracker is measured: evaluate topics, labs, about, signals or stories. Apart from ``cli_learn``, which takes it.
 
 Imported here: click and our ground floor; all else is imported inside the command that needs it, because `--help` pays for this file.
 """
@@ -23,24 +23,25 @@ if TYPE_CHECKING:
 
 __all__ = ["evaluate"]
 
-SUBJECTS = ("topics", "labs", "about", "signals")  # what can be evaluated; stories and watches are still to come
+SUBJECTS = ("topics", "labs", "about", "signals", "stories")  # what can be evaluated; watches are still to come
 ERRORS = 50  # in the JSON, unless --errors says otherwise
 # What goes with which subject.
 _ONLY = {
-    "texts": ("topics", "labs"), "model": ("topics",), "cross-validate": ("topics",), "also": ("topics",), "against": ("topics",),
-    "read": ("labs",), "errors": ("labs", "about", "signals"),
+    "texts": ("topics", "labs"), "model": ("topics",), "cross-validate": ("topics", "stories"), "also": ("topics",), "against": ("topics",),
+    "read": ("labs",), "errors": ("labs", "about", "signals", "stories"), "hard": ("stories",),
 }  # fmt: skip
 
 
 @click.command(cls=Group.command_class)
-@click.argument("subject", default="topics", metavar="[topics|labs|about|signals]")
+@click.argument("subject", default="topics", metavar="[topics|labs|about|signals|stories]")
 @click.option("--labels", "files", multiple=True, required=True, metavar="FILE", help="CSV with what people say; see below.")
 @click.option("--texts", metavar="DIR", help="Folder of papers-*.jsonl.gz with the texts of papers.")
 @click.option("--model", metavar="DIR|ID|shipped", help="Topics: a folder with a model, or a model trained here (the one in use).")
-@click.option("--cross-validate", is_flag=True, help="Topics: refit, and judge each fold of months by the others; some minutes.")
+@click.option("--cross-validate", is_flag=True, help="Topics, stories: refit, and judge each part by the others.")
 @click.option("--also", multiple=True, metavar="FILE", help="With --cross-validate: learned from, never judged on.")
 @click.option("--read", is_flag=True, help="Labs: read author blocks and daily lists as a run does; 4 s a paper.")
-@click.option("--errors", type=click.IntRange(0, 100_000), metavar="N", help=f"Labs, about, signals: errors in the JSON ({ERRORS}).")
+@click.option("--errors", type=click.IntRange(0, 100_000), metavar="N", help=f"All but topics: errors in the JSON ({ERRORS}).")
+@click.option("--hard", metavar="FILE", help="Stories: CSV with url_a and url_b, look-alikes that are different.")
 @click.option("--rows", metavar="FILE", help="Write a CSV with labels and tags of each text.")
 @click.option("--against", metavar="FILE", help="Topics: compare with an earlier run, by the file its --rows wrote.")
 @click.pass_obj
@@ -53,12 +54,14 @@ def evaluate(options: Options, /, subject: str, files: tuple[str, ...], rows: st
       labs      papers: id, labs, perhaps complete and tier; posts: title, summary, url, by
       about     title, summary, url, about, mention, perhaps by
       signals   title, summary, url, and of origin, act, unconfirmed what there is
+      stories   item_url, title, date, story; also window, summary, source_url, kind, links
     Several of one cell stand with ";" between them.
 
     \b
     Example: tracker evaluate --labels labels.csv --texts corpus/
              tracker evaluate --labels labels.csv --texts corpus/ --cross-validate --rows now.csv --against before.csv
              tracker evaluate labs --labels papers.csv --texts corpus/ --read
+             tracker evaluate stories --labels stories.csv --hard look-alikes.csv
     """
     import json
 
@@ -74,6 +77,8 @@ def evaluate(options: Options, /, subject: str, files: tuple[str, ...], rows: st
     if subject == "topics":
         about_models = {name: given[name] for name in ("texts", "model", "cross_validate", "also", "against")}
         found, lines = _topics(options, files, rows, **about_models)
+    elif subject == "stories":
+        found, lines = _stories(files, rows, given["hard"], given["errors"], refit=given["cross_validate"])
     else:
         found, lines = _labs(options, subject, files, rows, given["texts"], given["read"], given["errors"])
     click.echo(json.dumps({"evaluated": subject, **found}, ensure_ascii=False, indent=1))
@@ -146,6 +151,23 @@ def _labs(
     if rows:
         _write(rows, stage.rows_csv(verdicts, subject))
     return told, list(lines(told))
+
+
+def _stories(
+    files: Sequence[str], rows: str | None, hard: str | None, errors: int | None, *, refit: bool
+) -> tuple[dict[str, Any], list[str]]:
+    """The report on stories, and its lines."""
+    from pathlib import Path
+
+    from tracker import evaluate_stories as stage
+    from tracker.story_labels import hard_pairs, labelled
+
+    alike = hard_pairs(Path(hard)) if hard else []
+    placed = stage.place(labelled(*map(Path, files)), refit=refit)
+    told = {"cross_validated": refit, **stage.report(placed, alike, ERRORS if errors is None else errors)}
+    if rows:
+        _write(rows, stage.rows_csv(placed))
+    return told, list(stage.lines(told))
 
 
 def _read(options: Options, config: Config, rows: Sequence[Row]) -> tuple[Evidence, int]:

@@ -61,6 +61,7 @@ def label(
     \b
     Example: tracker label
              tracker label arxiv:2606.01234 agent-memory yes
+             tracker label arxiv:2606.01234 story:https://lab.example/post no
              tracker label --export labels.csv
     """  # fmt: skip
     from tracker.label import who_is
@@ -108,10 +109,11 @@ def _topic(text: str, config: Config) -> str:
 
 
 def _label_one(options: Options, key: str, tag: str, answer: str, who: str, note: str) -> None:
-    from tracker.label import add, changes, take_back
+    from tracker.label import STORY, add, changes, take_back
 
     config = options.load()
-    tag = _topic(tag, config)
+    if not tag.strip().startswith(STORY):
+        tag = _topic(tag, config)  # a slip is told before the database is opened
     db = _opened(options)
     if answer == "undo":
         done = take_back(db, config, key, tag, who=who, now=options.moment)
@@ -259,7 +261,7 @@ def _import(options: Options, origin: str, who: str) -> None:
         sources.sync_registry(db, config.topics, config.labs, now)
         taken = labels.take(db, rows, now)
     wrong |= taken.wrong
-    strange = sorted({row.tag.removeprefix("topic:") for _, row in rows} - {topic.id for topic in config.topics})
+    strange = sorted({row.tag[6:] for _, row in rows if row.tag.startswith("topic:")} - {topic.id for topic in config.topics})
     lines = [f"{taken.added} added, {taken.known} known before, {len(wrong)} not understood."]
     if taken.to_come:
         s = "" if taken.to_come == 1 else "s"

@@ -16,8 +16,8 @@ from datetime import datetime
 from tracker import complete
 from tracker.clock import parse
 from tracker.notifiers import letter, words
-from tracker.notifiers.letter import Block, Chip, Group, Link, Question, Sheet
-from tracker.store.digests import Health, Line, Sign, Told
+from tracker.notifiers.letter import Block, Chip, Denied, Group, Link, Question, Sheet
+from tracker.store.digests import Denial, Health, Sign, Story, Told
 from tracker.text import one_line
 from tracker.types import RUNGS, DigestPlan, Watch
 from tracker.urls import safe_url
@@ -30,40 +30,6 @@ MAX_TITLE = 200
 _NAMED = 3  # gaps and silent sources that are told in full
 MAX_URL = 1_500  # characters; a longer address is left out rather than broken
 _STAGES = {"article": "read", "tag": "tagged", "authors": "read for authors", "group": "grouped", "watch": "held against the questions"}
-
-
-@dataclass(frozen=True, slots=True)
-class Story:
-    """A story with something due. ``told``: the rungs with which it was shown before, None if it never was."""
-
-    id: int
-    lines: tuple[Line, ...]  # the lead first
-    rungs: tuple[str, ...] = ()
-    told: frozenset[str] | None = None
-
-    @property
-    def topics(self) -> dict[str, tuple[float, str, tuple[str, ...]]]:
-        """Each topic at its best among the items: (score, tier, terms), confident ones first."""
-        best: dict[str, tuple[float, str, tuple[str, ...]]] = {}
-        for line in self.lines:
-            for topic, said in line.topics.items():
-                best[topic] = max(best.get(topic, said), said, key=lambda one: (one[1] == "confident", one[0]))
-        return dict(sorted(best.items(), key=lambda pair: (pair[1][1] != "confident", -pair[1][0], pair[0])))
-
-    @property
-    def confident(self) -> bool:
-        """Whether an item is on a topic for sure."""
-        return any(tier == "confident" for _, tier, _ in self.topics.values())
-
-    @property
-    def risen(self) -> tuple[str, ...]:
-        """The rungs that are worth telling a story again: press about what the lab said itself is not."""
-        return tuple(rung for rung in self.rungs if rung != "reported" and rung not in (self.told or ()))
-
-    @property
-    def fresh(self) -> bool:
-        """Whether it is to be told: never shown, or risen."""
-        return self.told is None or bool(self.risen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +180,7 @@ def _told(plan: _Plan) -> Iterable[Told]:
     for section, stories in sections:
         for story in stories:
             place += 1
-            rung = None if section == "more" else ", ".join(story.rungs)
+            rung = None if section == "more" else ", ".join((*story.rungs, *([story.denial.how] if story.denial else ())))
             yield from (Told(line.item, story.id, section, place, rung) for line in story.lines if line.due)
 
 
@@ -310,7 +276,7 @@ def _move(matter: Matter, move: Move, proofs: Mapping[Move, Story], caps: _Caps)
     proof = Block(one_line(sign.title, MAX_TITLE), _url(sign.url), one_line(sign.source, 80), words.day(sign.at, to))
     if story:
         own = _block(matter, story, caps, besides=sign.item)
-        proof = replace(proof, chips=own.chips, change=own.change, links=own.links, hidden=own.hidden)
+        proof = replace(proof, chips=own.chips, denied=own.denied, change=own.change, links=own.links, hidden=own.hidden)
     meaning = "which answers the question" if sign.rung in move.watch.answer else "a sign on the way"
     who = matter.labs.get(sign.lab, sign.lab) if move.watch.first_per == "lab" else ""
     reason = "; ".join(_named(part, matter) for part in sign.reason)
@@ -337,7 +303,9 @@ def _block(matter: Matter, story: Story, caps: _Caps, *, brief: bool = False, be
     lead, to = story.lines[0], parse(matter.period[1])
     shown = next((line for line in story.lines if line.item == besides), lead)
     urls = {url: line.source for line in story.lines if (url := _url(line.url))}
-    urls.pop(_url(shown.url) or "", None)
+    denied = _denied(story.denial, to)
+    for elsewhere in (_url(shown.url), denied and denied.url):  # linked where it is named
+        urls.pop(elsewhere or "", None)
     links = tuple(Link(one_line(source, 60), url) for url, source in list(urls.items())[: caps.links])
     late = max((line.first_seen_at for line in story.lines if line.due), default=matter.period[1]) < matter.period[0]
     return Block(
@@ -346,6 +314,7 @@ def _block(matter: Matter, story: Story, caps: _Caps, *, brief: bool = False, be
         one_line(lead.source, 80),
         words.day(lead.at, to) + (f", first seen {words.day(lead.first_seen_at, to)}" if late else ""),
         tuple(_chips(matter, story, 1 if brief else 3)),
+        denied,
         "" if brief else _why(matter, story),
         _change(story),
         links,
@@ -357,7 +326,16 @@ def _change(story: Story) -> str:
     if story.told is None:
         return ""
     before = " · ".join(rung for rung in RUNGS if rung in story.told) or "a paper"
-    return f"Told before as {before}; now also {' · '.join(story.risen)}."
+    now = [f"now also {' · '.join(story.risen)}"] if story.risen else []
+    now += [f"{story.denied} since"] if story.denied else []
+    return f"{'; '.join([f'Told before as {before}', *now])}."
+
+
+def _denied(denial: Denial | None, to: datetime) -> Denied | None:
+    if denial is None:
+        return None
+    words_of_it = f"{denial.how} later: “{one_line(denial.cue, 80)}”, {one_line(denial.source, 60)}, {words.day(denial.at, to)}"
+    return Denied(words_of_it, _url(denial.url))
 
 
 def _chips(matter: Matter, story: Story, topics: int) -> Iterable[Chip]:
@@ -372,8 +350,9 @@ def _chips(matter: Matter, story: Story, topics: int) -> Iterable[Chip]:
         yield Chip("rung", " · ".join(story.rungs))
     elif story.lines[0].origin == "paper":
         yield Chip("origin", "paper")
-    doubted = next((line for line in story.lines if line.unconfirmed), None)
-    if doubted and not by:
+    doubts = [line for line in story.lines if line.unconfirmed and (not story.denial or line.item == story.denial.item)]
+    doubted = next(iter(doubts), None)
+    if doubted and (story.denial or not by):
         word = "possibly unconfirmed" if doubted.unconfirmed == "possibly" else "unconfirmed"
         yield Chip("unconfirmed", f"{word}: “{one_line(doubted.cue or '', 80)}”")
 

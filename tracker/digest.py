@@ -33,14 +33,13 @@ from tracker.notifiers import Mail, MailError, Outcome
 from tracker.store import digests, transaction, watches
 from tracker.store.digests import Health, Sign
 from tracker.types import RUNGS, DigestPlan, Watch
-from tracker.watch import Status, board, rungs_of
+from tracker.watch import Status, board, story_rungs
 
 __all__ = ["Digest", "Sent", "as_file", "compose", "digest", "held", "is_due", "moves", "next_try", "preview"]
 
 FIRST_PERIOD = timedelta(days=14)  # a digest added later begins with a fortnight, not with the archive
 FIRST_WAIT, LAST_WAIT = timedelta(minutes=15), timedelta(days=1)
 PATIENCE = timedelta(days=7)  # so long an unsent digest holds back the next one, and who was left over is tried again
-_FACTS = 200  # items a query: texts come along, ≤ 20 kB each
 _ORPHANED = "in feeds.toml, so it is not sent"
 _NOT_YET, _REFUSED = "not yet ", "refused "  # how a line of digests.error begins, which names a recipient
 
@@ -170,11 +169,12 @@ def _gather(db: sqlite3.Connection, config: Config, plan: DigestPlan, now: datet
     due = digests.due(db, plan.name, begin, period[0][:10])
     lines = digests.lines(db, due, (item for items in due.values() for item in items))
     told = digests.told(db, plan.name, due)
-    rungs = _rungs(db, [line.item for story in lines.values() for line in story])
+    rungs = watches.rungs(db, [line.item for story in lines.values() for line in story])
+    denials = digests.denials(db, due)
     stories = []
     for story, members in lines.items():
-        present = {rung for line in members for rung in rungs.get(line.item, ())}
-        stories.append(Story(story, tuple(members), tuple(rung for rung in RUNGS if rung in present), told.get(story)))
+        present = story_rungs(rung for line in members for rung in rungs.get(line.item, ()))
+        stories.append(Story(story, tuple(members), present, told.get(story), denials.get(story)))
     news, silent = _moved(db, config, plan, begin, now)
     # The first digest's period begins with the first run itself, the others after the run that the last one told of.
     after = iso(parse(period[0]) - timedelta(seconds=1)) if first else period[0]
@@ -208,15 +208,6 @@ def _period_from(db: sqlite3.Connection, plan: DigestPlan, begin: str, now: date
     while start in taken:
         start = iso(parse(start) + timedelta(seconds=1))
     return start
-
-
-def _rungs(db: sqlite3.Connection, items: Sequence[int]) -> dict[int, set[str]]:
-    """What kind of evidence each item is for the labs that it is by or about; press without a lab reports."""
-    found: dict[int, set[str]] = {}
-    for start in range(0, len(items), _FACTS):
-        for facts in watches.facts(db, items[start : start + _FACTS]):
-            found[facts.item] = {rung for rung, _, _ in rungs_of(facts)}
-    return found
 
 
 # -- the loop ---------------------------------------------------------------------------------------

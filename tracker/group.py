@@ -1,174 +1,272 @@
 """Group: items on one development become one story.
 
-in   items without a story (``pending`` stage "group"), in an order of their own, so that the order of arrival in a run does not matter
-out  one row in ``story_items`` for each, with the reason in words; sometimes a new row in ``stories``
-knows no network, no clock, no model: two items meet through the same title, or through a link between a paper and a post that share
-words; never through topics. A link alone is weak glue: measured, 44 % of linked pairs are one story.
-Candidates come only from ids within 14 days of the item's own. Digests, status pages and version lists are stories of their own. An item
-joins a story by its average agreement with all of it, so that no single bridge joins two developments.
+in   items without a story, and those of whose story a person has said something (``pending`` stage "group")
+out  one row in ``story_items`` for each, with the reason in words; sometimes a new story, or one that takes in another
+knows no network, no clock: how alike two items are says ``tracker.pairing``; here it becomes stories.
+An item joins by its average agreement with all of a story, so that no single bridge joins two developments. A batch is decided as a whole,
+in an order of its own, so the order in which sources answered does not matter. Later items may join or merge stories; only a person splits.
 """
 
 from __future__ import annotations
 
-import re
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from itertools import chain, combinations, product
+from math import fsum
+from typing import TYPE_CHECKING
 
 from tracker.clock import iso
+from tracker.pairing.clusters import clusters
+from tracker.pairing.sketch import Sketch, sketch
+from tracker.pairing.window import NEAR_DAYS, Window
+from tracker.pairing.words import reason
 from tracker.store import stories, transaction
-from tracker.text import fold, shared_words, title_words
-from tracker.types import Candidate, Item
-from tracker.urls import PLACE
+from tracker.store.items import IDS_PER_DAY
+from tracker.store.stories import Known, Wish
 
-__all__ = ["Decision", "Grouped", "agreement", "decide", "group", "stands_alone"]
+if TYPE_CHECKING:
+    from tracker.pairing.model import PairModel
 
-JOIN = 0.5  # average agreement with a story from which an item joins it
-SAME_TITLE_DAYS = 4  # 98 % of labelled pairs lie within 3 days; a title that returns later is a series or another incident
-LINK_WORDS = 2  # title words a linked paper and post must share
-MIN_TITLE_WORDS = 3  # "Announcements" and "Weekly update" are not names of a development
+__all__ = ["FIRST", "Grouped", "group"]
 
-# Collections of many developments: never joined to anything (stories.md, rules 8 and 13). Matched against title and URL. "Weekly" and
-# "newsletter" are words of news as well ("weekly active users", "…, newsletter says"): they count where they name an issue.
-_PERIODICAL = r"(?:weekly|newsletter)"
-_DIGEST_TITLE = re.compile(
-    rf"\b(?:this week in|last week in|week in review|round-?up|daily digest|the download:|import ai \d+|links for|monthly update|"
-    rf"changelog|release notes|what'?s new|issue \d+)\b|issue #\d|^tldr\b|^the batch\b|\b{_PERIODICAL}\s*(?:[:#|\d]|no\b)|"
-    rf"\b{_PERIODICAL}\s+(?:issue|edition|digest|update|news|recap|review|report|links|reads?|wrap)\b|"
-    rf"(?:^|[:|–—]\s*)(?:[\w'’&-]+ ){{0,3}}{_PERIODICAL}\W*$|^newsletter\b",
-    re.IGNORECASE,
-)
-_DIGEST_URL = re.compile(
-    r"/(?:the-batch|issue-\d|tldr|changelog|release-notes)(?:[/#?.-]|$)|/(?:newsletter|weekly)(?:[/#?]|$)|"
-    r"/releases(?:/tag/|/?(?:[#?]|$))|tldr\.tech/|//status\.",
-    re.IGNORECASE,
-)
-_STATUS_TITLE = re.compile(
-    r"\b(?:(?:elevated|increased|intermittent|high) (?:[\w-]+ ){0,2}errors?|degraded performance|partial outage|service disruption|"
-    r"(?:increased|elevated|high) latency)\b|^\W*errors? (?:on|in|with|for)\b",
-    re.IGNORECASE,
-)
-# A number alone, or one of three parts behind a name: "GPT-5.5" and "DeepSeek-V3.1" are models, "claude-code 2.1.3" is a line of a list.
-_VERSION_TITLE = re.compile(
-    r"^\W*(?:(?:(?:version|release)[ -])?v?\d+(?:\.\d+){1,3}|[\w-]+[ @/-]v?\d+(?:\.\d+){2,3}|[\w./-]+@\d+(?:\.\d+)+)(?:[-+.]\w+)*\W*$",
-    re.IGNORECASE,
-)
-_NUMBER = re.compile(r"\d+(?:\.\d+)*")
-_ELSEWHERE = re.compile(r"\b(?:available (?:in|on|through|via)|now (?:in|on)|comes to|support for)\b", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What becomes of an item: the story it joins, or None for a story of its own; why, and how strongly (0–1)."""
-
-    story: int | None
-    score: float
-    evidence: str
+_WHOLE = 1_000_000
+BATCH = 500  # items that are decided and stored together
+FIRST = "first of its story"
+_SAID = "says that they are one story"
 
 
 @dataclass(frozen=True, slots=True)
 class Grouped:
-    """The result of a run of the stage: items grouped, those that joined a story that was there."""
+    """The result of a batch: items grouped, those of them that joined others, stories that were taken in by others."""
 
     items: int = 0
     joined: int = 0
+    merged: int = 0
 
 
-# -- decisions (pure) -------------------------------------------------------------------------------
+@dataclass(slots=True)
+class _Story:
+    """A story to be: those that are there and become one, the oldest first, and the items that come to it, in their order."""
+
+    there: list[int] = field(default_factory=list)
+    fresh: list[int] = field(default_factory=list)
 
 
-def stands_alone(item: Item) -> str:
-    """Return why an item is never joined to another: it is a digest, a status notice or a version; "" if it may be joined."""
-    url = item.url or ""  # with a text fragment it is one story of a digest (pollers/sections.py)
-    if _DIGEST_TITLE.search(item.title) or (_DIGEST_URL.search(url) and PLACE not in url):
-        return "a digest or a list of changes"
-    if _STATUS_TITLE.search(item.title):
-        return "a status notice"
-    if _VERSION_TITLE.search(item.title):
-        return "a version"
-    return ""
+def group(db: sqlite3.Connection, *, now: datetime, model: PairModel | None = None) -> Iterator[Grouped]:
+    """Give every waiting item a story, a batch in a transaction; yield a result a batch.
+
+    Args:
+        model: another than the shipped one, to measure it.
+    """
+    queue = sorted(stories.waiting(db), key=lambda waits: (waits[2], not waits[1].startswith(("arxiv:", "doi:")), waits[1]))
+    if not queue:
+        return
+    from tracker.pairing.model import load  # numpy, which a day without news does not import
+
+    grouping = _Grouping(db, model or load(), stories.wishes(db))
+    for begin in range(0, len(queue), BATCH):
+        batch = {item: day for item, _, day in queue[begin : begin + BATCH]}
+        yield grouping.batch(batch, iso(now))
 
 
-def agreement(item: Item, other: Candidate) -> tuple[float, str]:
-    """Return how far two items agree (0–1) and the reason in words; 0 and "" when nothing joins them."""
-    if stands_alone(other.item) or _numbers_differ(item.title, other.item.title) or _elsewhere_differs(item.title, other.item.title):
-        return 0.0, ""
-    same_title = fold(item.title) == fold(other.item.title) and len(title_words(item.title)) >= MIN_TITLE_WORDS
-    if same_title and _days_apart(item, other.item) <= SAME_TITLE_DAYS:
-        return 1.0, "the same title"
-    shared = shared_words(item.title, other.item.title)
-    if other.linked_by and _is_paper(item) != _is_paper(other.item) and len(shared) >= LINK_WORDS:
-        return 0.9, f"{_direction(item, other)} {other.linked_by}; {len(shared)} shared title words: {', '.join(sorted(shared)[:6])}"
-    return 0.0, ""
+class _Grouping:
+    """The stage at work: the items around the batch, how far pairs agree, what people say."""
+
+    def __init__(self, db: sqlite3.Connection, model: PairModel, wishes: Sequence[Wish]) -> None:
+        self.db, self.model, self.wishes = db, model, wishes
+        self.window = Window(model.rarity)
+        self.days: dict[date, list[int]] = {}  # loaded
+        self.evidence: dict[int, str] = {}
+        self.sketches: dict[int, Sketch] = {}
+        self.story: dict[int, int | None] = {}
+        self.agreed: dict[tuple[int, int], float] = {}
+
+    def batch(self, batch: Mapping[int, str], now: str) -> Grouped:
+        """Decide and store a batch: {item: its own day}."""
+        self._look_around(batch)
+        said = [wish for wish in self.wishes if wish.item in batch or wish.other in batch]
+        self._load({item for wish in said for item in (wish.item, wish.other)} - self.sketches.keys())
+        left = {item: story for item in batch if (story := self.story[item]) is not None and self._leaves(item, said)}
+        self.story.update(dict.fromkeys(left, None))
+        fresh = sorted((item for item in batch if self.story[item] is None), key=self._order)
+        members = self._compare(fresh, batch, said)
+        decided = self._decide(fresh, members)
+        with transaction(self.db):
+            stories.leave(self.db, left)
+            merged = [self._store(story, members, said, now) for story in decided]
+            behind = stories.members(self.db, set(left.values()))
+            for item, story in left.items():
+                if story not in behind:  # its last item has left: the story is now where that item went
+                    stories.merge(self.db, story, self.story[item] or story, (), now)
+            stories.retell(self.db, {*batch, *chain(*members.values()), *chain(*behind.values())})
+            stories.release(self.db, batch)
+        joined = sum(len(story.fresh) - (not story.there) for story in decided if story.fresh)
+        return Grouped(len(batch), joined, sum(merged))
+
+    # -- what is there ------------------------------------------------------------------------------
+
+    def _look_around(self, batch: Mapping[int, str]) -> None:
+        """Have the items of the days around the batch in the window, and no others."""
+        wanted: set[date] = set()
+        for item, own in batch.items():
+            for day in {date.fromisoformat(own), date.fromisoformat(f"{item // IDS_PER_DAY}")}:
+                wanted |= {day + timedelta(days=shift) for shift in range(-NEAR_DAYS, NEAR_DAYS + 1)}
+        for day in self.days.keys() - wanted:
+            gone = self.days.pop(day)
+            self.window.drop(gone)
+            for item in gone:
+                del self.evidence[item], self.sketches[item], self.story[item]
+        for first, last in _runs(sorted(wanted - self.days.keys())):
+            for offset in range((last - first).days + 1):
+                self.days[first + timedelta(days=offset)] = []
+            found = stories.days(self.db, first, last)
+            for one in found:
+                self.days[date.fromisoformat(f"{one.item.id // IDS_PER_DAY}")].append(one.item.id)
+            self._take(found)
+            self.window.add(self.sketches[one.item.id] for one in found)
+        self._load(batch.keys() - self.sketches.keys())
+
+    def _load(self, items: Iterable[int]) -> None:
+        """Have these items at hand, which are of other days."""
+        if items := set(items):
+            self._take(stories.known(self.db, items))
+
+    def _take(self, found: Iterable[Known]) -> None:
+        for one in found:
+            self.evidence[one.item.id] = one.evidence
+            self.sketches[one.item.id] = sketch(one.item, one.keys, one.item.links)
+            self.story[one.item.id] = one.story
+
+    def _order(self, item: int) -> tuple[int, bool, str]:
+        return self.sketches[item].order
+
+    def _leaves(self, item: int, said: Sequence[Wish]) -> bool:
+        """Whether an item leaves its story: a person says that it does not belong with another of it, or has taken back that it does."""
+        its_own = [(wish.same, wish.other if wish.item == item else wish.item) for wish in said if item in (wish.item, wish.other)]
+        denied = any(not same and self.story[other] == self.story[item] for same, other in its_own)
+        return denied or (_SAID in self.evidence[item] and not any(same for same, _ in its_own))
+
+    # -- how far they agree -------------------------------------------------------------------------
+
+    def _compare(self, fresh: Sequence[int], batch: Mapping[int, str], said: Sequence[Wish]) -> dict[int, list[int]]:
+        """Compare the fresh items with each other and with what is there; return the stories that they touch, with all their items."""
+        self.agreed = {}
+        pairs: set[tuple[int, int]] = set()
+        coming = set(fresh)
+        for item in fresh:
+            near = {other.id for other in self.window.meets(self.sketches[item])}
+            linked = stories.linked(self.db, item, batch[item])
+            self._load(linked - self.sketches.keys())
+            for other in near | linked:
+                if (other in coming or self.story[other] is not None) and self._may_meet(item, other):
+                    pairs.add((min(item, other), max(item, other)))
+        self._agree(pairs)
+        touched = {self.story[item] for pair, value in self.agreed.items() if value > 0 for item in pair}
+        touched |= {self.story[item] for wish in said for item in (wish.item, wish.other)}
+        members = stories.members(self.db, {story for story in touched if story is not None})
+        members = {story: [item for item in items if item not in coming] for story, items in members.items()}
+        members = {story: items for story, items in members.items() if items}
+        self._load({item for items in members.values() for item in items} - self.sketches.keys())
+        self._agree(self._bridged(coming, members))
+        return members
+
+    def _may_meet(self, item: int, other: int) -> bool:
+        return not self.sketches[item].alone and not self.sketches[other].alone
+
+    def _bridged(self, coming: set[int], members: Mapping[int, Sequence[int]]) -> set[tuple[int, int]]:
+        """The pairs that are still to be compared: a fresh item with the rest of a story, and stories that one fresh item may join."""
+        homes: dict[int, set[int]] = {}
+        for pair, value in self.agreed.items():
+            for item, other in (pair, pair[::-1]):
+                story = self.story[other]
+                if value > 0 and item in coming and story is not None and story in members:
+                    homes.setdefault(item, set()).add(story)
+        wanted = {(item, other) for item, touched in homes.items() for story in touched for other in members[story]}
+        for one, two in {pair for touched in homes.values() for pair in combinations(sorted(touched), 2)}:
+            wanted |= set(product(members[one], members[two]))
+        pairs = {(min(pair), max(pair)) for pair in wanted} - self.agreed.keys()
+        sketches = self.sketches
+        return {(a, b) for a, b in pairs if self._may_meet(a, b) and self.window.worth(sketches[a], sketches[b])}
+
+    def _agree(self, pairs: Iterable[tuple[int, int]]) -> None:
+        ordered = sorted(pairs)
+        values = self.model.agreement([(self.sketches[a], self.sketches[b]) for a, b in ordered], self.window.near)
+        self.agreed.update(zip(ordered, values, strict=True))
+
+    # -- what becomes of them -----------------------------------------------------------------------
+
+    def _decide(self, fresh: Sequence[int], members: Mapping[int, Sequence[int]]) -> list[_Story]:
+        """The stories that change, and those that begin."""
+        groups: list[tuple[tuple[int, bool, str], int | None, list[int]]] = [(self._order(item), None, [item]) for item in fresh]
+        groups += [(min(map(self._order, items)), story, list(items)) for story, items in members.items()]
+        groups.sort(key=lambda one: one[0])
+        place = {item: n for n, (_, _, items) in enumerate(groups) for item in items}
+        sums: dict[tuple[int, int], int] = {}  # in millionths: whole numbers add up to the same in any order
+        for (one, other), value in self.agreed.items():
+            a, b = sorted((place.get(one, -1), place.get(other, -1)))
+            if value > 0 and 0 <= a < b:
+                sums[a, b] = sums.get((a, b), 0) + round(value * _WHOLE)
+        wanted = [(place[w.item], place[w.other], w.same) for w in self.wishes if w.item in place and w.other in place]
+        together = [(a, b) for a, b, same in wanted if same and a != b]
+        apart = [(a, b) for a, b, same in wanted if not same and a != b]
+        homes = clusters([len(items) for _, _, items in groups], sums, self.model.limit * _WHOLE, together, apart)
+        found: dict[int, _Story] = {}
+        for home, (_, story, items) in zip(homes, groups, strict=True):
+            cluster = found.setdefault(home, _Story())
+            if story is None:
+                cluster.fresh += items
+            else:
+                cluster.there = sorted([*cluster.there, story])
+        return [cluster for cluster in found.values() if cluster.fresh or len(cluster.there) > 1]
+
+    def _store(self, story: _Story, members: Mapping[int, Sequence[int]], said: Sequence[Wish], now: str) -> int:
+        """Write a story; return how many were taken in by it."""
+        whole = [*story.fresh, *(item for there in story.there for item in members[there])]
+        target = story.there[0] if story.there else None
+        for item in story.fresh:
+            score, self.evidence[item] = (1.0, self._first(item)) if target is None else self._why(item, whole, said)
+            self.story[item] = target = stories.join(self.db, item, target, score, self.evidence[item], now)
+        for other in story.there[1:]:
+            moved = [(item, *self._kept(item, whole, said)) for item in members[other]]
+            stories.merge(self.db, other, story.there[0], moved, now)
+            for item, _, evidence in moved:
+                self.story[item], self.evidence[item] = story.there[0], evidence
+        return len(story.there[1:])
+
+    def _first(self, item: int) -> str:
+        alone = self.sketches[item].alone
+        return f"stands alone: {alone}" if alone else FIRST
+
+    def _why(self, item: int, whole: Sequence[int], said: Sequence[Wish]) -> tuple[float, str]:
+        """How far an item agrees with its story on average, and the strongest reason; what a person says comes first."""
+        for wish in said:
+            if wish.same and item in (wish.item, wish.other) and wish.item in whole and wish.other in whole:
+                other = wish.other if wish.item == item else wish.item
+                return 1.0, f"{wish.who} {_SAID} as “{self.sketches[other].title[:80]}”"
+        best = min((other for other in whole if other != item), key=lambda other: (-self._agreed(item, other), self._order(other)))
+        told = reason(self.sketches[item], self.sketches[best], self.model.rarity, self.window.near)
+        return self._average(item, whole), told
+
+    def _kept(self, item: int, whole: Sequence[int], said: Sequence[Wish]) -> tuple[float, str]:
+        """What a member of a story that is taken in is told to belong by: as before, but for the first of it."""
+        if self.evidence[item] != FIRST:
+            return self._average(item, whole), self.evidence[item]
+        others = [other for other in whole if self.story[other] != self.story[item]]
+        return self._average(item, whole), self._why(item, [item, *others], said)[1]
+
+    def _average(self, item: int, whole: Sequence[int]) -> float:
+        return round(fsum(self._agreed(item, other) for other in whole if other != item) / (len(whole) - 1), 3)
+
+    def _agreed(self, item: int, other: int) -> float:
+        return self.agreed.get((min(item, other), max(item, other)), 0.0)
 
 
-def decide(item: Item, candidates: Sequence[Candidate]) -> Decision:
-    """Return the story whose items agree best with the item on average, if that is enough; ties go to the older story."""
-    if why := stands_alone(item):
-        return Decision(None, 1.0, f"stands alone: {why}")
-    best = Decision(None, 1.0, "first of its story")
-    best_score = JOIN
-    for story, members in sorted(_by_story(candidates).items()):
-        found = [agreement(item, member) for member in members]
-        score = sum(strength for strength, _ in found) / members[0].story_size
-        if score >= best_score and (best.story is None or score > best_score):
-            best_score = score
-            best = Decision(story, round(score, 3), max(found)[1])
-    return best
-
-
-def _by_story(candidates: Sequence[Candidate]) -> Mapping[int, list[Candidate]]:
-    found: dict[int, list[Candidate]] = {}
-    for candidate in candidates:
-        found.setdefault(candidate.story, []).append(candidate)
-    return found
-
-
-def _is_paper(item: Item) -> bool:
-    return item.key.startswith(("arxiv:", "doi:"))
-
-
-def _direction(item: Item, other: Candidate) -> str:
-    return "links to" if other.links_from_item else "is linked from"
-
-
-def _numbers_differ(title: str, other: str) -> bool:
-    """Opus 4.6 and Sonnet 4.6 share their number, v2.1.44 and v2.1.45 do not: where both titles have numbers, one must be common."""
-    mine, theirs = set(_NUMBER.findall(title)), set(_NUMBER.findall(other))
-    return bool(mine and theirs and not mine & theirs)
-
-
-def _elsewhere_differs(title: str, other: str) -> bool:
-    """X is one story, X being available somewhere else another (stories.md, rule 7)."""
-    return bool(_ELSEWHERE.search(title)) != bool(_ELSEWHERE.search(other))
-
-
-def _days_apart(item: Item, other: Item) -> int:
-    return abs((date.fromisoformat(_day(item)) - date.fromisoformat(_day(other))).days)
-
-
-def _day(item: Item) -> str:
-    return (item.published_at or item.first_seen_at)[:10]
-
-
-# -- the loop ---------------------------------------------------------------------------------------
-
-
-def group(db: sqlite3.Connection, *, now: datetime) -> Iterator[Grouped]:
-    """Give every waiting item a story, one transaction each; yield a result for every item."""
-    for item in sorted(stories.waiting(db), key=_order):
-        decision = decide(item, stories.candidates(db, item, title=_named(item)))
-        with transaction(db):
-            stories.join(db, item, decision.story, decision.score, decision.evidence, iso(now))
-        yield Grouped(1, int(decision.story is not None))
-
-
-def _named(item: Item) -> bool:
-    """Whether an item may meet another by its title: it names a development."""
-    return len(title_words(item.title)) >= MIN_TITLE_WORDS and not stands_alone(item)
-
-
-def _order(item: Item) -> tuple[str, bool, str]:
-    """By day, papers first, then by key: the same order whichever source answered first."""
-    return (_day(item), not _is_paper(item), item.key)
+def _runs(days: Sequence[date]) -> Iterator[tuple[date, date]]:
+    """Days in order, as spans without a gap: (first, last)."""
+    begin = 0
+    for n in range(len(days)):
+        if n + 1 == len(days) or (days[n + 1] - days[n]).days > 1:
+            yield days[begin], days[n]
+            begin = n + 1

@@ -33,9 +33,10 @@ from tracker.types import Item, Topic
 if TYPE_CHECKING:
     from tracker.taggers.linear import LinearModel
 
-__all__ = ["RECENT", "Answer", "Question", "add", "changes", "in_all", "lines", "queue", "tag_of", "take_back", "undo", "who_is"]
+__all__ = ["RECENT", "STORY", "Answer", "Question", "add", "changes", "in_all", "lines", "queue", "tag_of", "take_back", "undo", "who_is"]
 
 RECENT = 2_000  # items that are looked at: scoring them takes about a second
+STORY = "story:"  # before the key of an item: a tag that says whether another is one story with it
 RANDOM_EACH = 5  # every fifth question is picked at random
 # Log odds from the line within which a score is called unsure: around a line of 0.28 from 0.05 to 0.74.
 NEAR = 2.0
@@ -259,6 +260,8 @@ def add(
 ) -> Answer:
     """Store one label, by the key, the address or the id of an item and the name of a topic; its tags say it at once.
 
+    A tag ``story:<item>`` says whether two items are one story: stories heed it at the next grouping.
+
     Raises:
         TrackerError: there is no such tag, or ``key`` is no name of an item. (An item that is not known yet may be labelled by its key.)
     """
@@ -300,7 +303,9 @@ def changes(answer: str, done: Answer, who: str) -> str:
         return f"this overrules {whose}, the newest word counts" if whose else ""
     if whose:
         return f"{whose} {'counts again' if other and other.who == who else 'counts now'}"
-    return "the model decides again when it is tagged" if done.title else "nothing is said of it any more"
+    if not done.title:
+        return "nothing is said of it any more"
+    return "its story is decided again" if done.tag.startswith(STORY) else "the model decides again when it is tagged"
 
 
 def in_all(db: sqlite3.Connection, config: Config) -> int:
@@ -315,14 +320,24 @@ def _counting(db: sqlite3.Connection, own: str, tag: str) -> labels.Label | None
 
 
 def _found(db: sqlite3.Connection, config: Config, key: str, tag: str) -> tuple[str, str, str]:
-    tag = tag_of(tag, config.topics)
-    name = key.strip()
+    own, title = _named(db, key)
+    if not tag.strip().startswith(STORY):
+        return own, tag_of(tag, config.topics), title
+    other, _ = _named(db, tag.strip().removeprefix(STORY))
+    if other == own:
+        raise TrackerError(f"{one_line(own, 100)} is one story with itself: name two items")
+    return own, f"{STORY}{other}", title
+
+
+def _named(db: sqlite3.Connection, text: str) -> tuple[str, str]:
+    """The key and the title of the item that a person names."""
+    name = text.strip()
     own, _, title = labels.find(db, f"arxiv:{name}" if _BARE_ARXIV.fullmatch(name) else name)
     if not own:
         raise TrackerError(
-            f"{one_line(key, 100)!r} names no item: give its key (arxiv:…, url:…), its arXiv number, its address, or its id in the database"
+            f"{one_line(text, 100)!r} names no item: give its key (arxiv:…, url:…), its arXiv number, its address or its id in the database"
         )
-    return own, tag, title
+    return own, title
 
 
 def tag_of(text: str, topics: Iterable[Topic]) -> str:
@@ -335,7 +350,7 @@ def tag_of(text: str, topics: Iterable[Topic]) -> str:
 
     kind, colon, rest = text.strip().partition(":")
     if colon and kind in ("by", "about", "act"):
-        raise TrackerError(f"only topics can be labelled so far, not {kind}: tags; {text.strip()!r} is not stored")
+        raise TrackerError(f"topics and stories can be labelled so far, not {kind}: tags; {text.strip()!r} is not stored")
     name, known = (rest if colon and kind == "topic" else text.strip()), [topic.id for topic in topics]
     if name in known:
         return f"topic:{name}"

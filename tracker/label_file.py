@@ -28,7 +28,7 @@ __all__ = ["COLUMNS", "read", "written"]
 COLUMNS = ("key", "tag", "value", "who", "at", "picked", "note", "title")
 _VALUES = {"1": "1", "yes": "1", "true": "1", "0": "0", "no": "0", "false": "0", labels.UNDO: labels.UNDO}
 _KEY = re.compile(r"(arxiv|doi|url|guid|hash):\S.*")
-_TAG = re.compile(r"topic:[a-z0-9][a-z0-9_-]{0,99}")
+_TAG = re.compile(r"topic:[a-z0-9][a-z0-9_-]{0,99}|story:(?:arxiv|doi|url|guid|hash):\S.*")
 
 
 def written(db: sqlite3.Connection) -> str:
@@ -79,9 +79,9 @@ def _problems(cells: Mapping[str, str], now: datetime) -> Iterator[str]:
     elif not labels.is_clean(cells["key"]):
         yield f"key holds signs that cannot be printed, or spaces that no key has: {_shown(cells['key'])}"
     if cells["tag"].partition(":")[0] in ("by", "about", "act"):
-        yield f"only topics can be labelled so far, not {_shown(cells['tag'])}"
-    if not _TAG.fullmatch(_tag(cells["tag"])):
-        yield f"tag must be like topic:agent-memory and at most 100 letters, not {_shown(cells['tag'])}"
+        yield f"topics and stories can be labelled so far, not {_shown(cells['tag'])}"
+    if not _TAG.fullmatch(_tag(cells["tag"])) or not labels.is_clean(cells["tag"].removeprefix("story:")):
+        yield f"tag must be like topic:agent-memory, of at most 100 letters, or story: and the key of an item, not {_shown(cells['tag'])}"
     if cells["value"].lower() not in _VALUES:
         yield f"value must be 1 or yes, 0 or no, or undo, not {_shown(cells['value'])}"
     if cells.get("picked") and cells["picked"] not in labels.PICKED:

@@ -1,4 +1,4 @@
-"""The walk: poll, read, tag, authors, group, watch, digest. The order of the stages, and nothing else.
+"""The walk: poll, read, tag, authors, group, watch, race, digest. The order of the stages, and nothing else.
 
 ``Tracker`` opens the database under the run lock and offers each stage as a method; ``run`` is all of them in order. Reading
 (``items``) needs neither lock nor configuration work.
@@ -21,6 +21,7 @@ from tracker.authors import Block, authors
 from tracker.config import Config, load
 from tracker.group import Grouped, group
 from tracker.poll import poll
+from tracker.race import Counted, count
 from tracker.read import Reading, read
 from tracker.store import browse, runs
 from tracker.store.pace import Pace
@@ -178,6 +179,10 @@ class Tracker:
         """Ask the standing questions of what waits; yield a result a batch."""
         yield from watch(self.db, self.config, now=self.now)
 
+    def race(self) -> Counted:
+        """Count the weeks in which something has changed, and work out the race."""
+        return count(self.db, now=self.now)
+
     def digest(self, *, send: bool = True) -> Iterator[Sent]:
         """Compose and send the digests that are due; yield a result a mail."""
         from tracker.digest import digest
@@ -198,6 +203,7 @@ class Tracker:
             _heard(self.tag(), None)  # whose the papers are; what they are on was said before
         grouped = _heard(self.group(), None)
         watched = _heard(self.watch(), told)
+        self.race()
         with store.transaction(db):  # the digest tells of this run: its numbers must stand first
             runs.finish(db, run, self._after(began), _summary(polls, articles, tagged, grouped, watched, blocks).as_dict())
         sent = tuple(_heard(self.digest(), told)) if self.config.digests else ()

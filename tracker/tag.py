@@ -209,7 +209,7 @@ def _one_batch(db: sqlite3.Connection, taggers: Taggers, batch: list[Item], now:
 
 
 def signals_of(item: Item, taggers: Taggers) -> tags.Signals:
-    """Return origin, act and unconfirmed mark of an item, with their cues."""
+    """Return origin, act, unconfirmed mark and denial of an item, with their cues."""
     from tracker.taggers import signals
 
     origin = signals.origin(item.key, item.url, item.origin or "press", taggers.labs.lab_of_url)
@@ -220,5 +220,6 @@ def signals_of(item: Item, taggers: Taggers) -> tags.Signals:
     def names_lab(sentence: str) -> bool:
         return any(found.relation != "by" for found in taggers.labs.tag([replace(item, title=sentence, text="")])[0])
 
-    unconfirmed = signals.unconfirmed(origin, item.title, item.text, names_lab) or (None, None)
-    return tags.Signals(origin, *signals.act(origin, title, text, item.url), *unconfirmed)
+    unconfirmed, cue = signals.unconfirmed(origin, item.title, item.text, names_lab) or (None, None)
+    denial = signals.denial(origin, item.title, item.text)
+    return tags.Signals(origin, *signals.act(origin, title, text, item.url), unconfirmed, cue, denial)

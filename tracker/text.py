@@ -17,6 +17,7 @@ from functools import cache
 from typing import Any
 
 __all__ = [
+    "COMMON",
     "MAX_TEXT",
     "MAX_TITLE",
     "clean_html",
@@ -28,7 +29,6 @@ __all__ = [
     "paragraph",
     "plain",
     "printable",
-    "shared_words",
     "sign",
     "title_words",
 ]
@@ -184,7 +184,7 @@ def _cut(text: str, limit: int) -> str:
 
 
 # Words of titles that say nothing of what the title is about.
-_COMMON = frozenset(
+COMMON = frozenset(
     "a about across after all an and are as at based be been before between by can do does for from has have how if in into is it its more "
     "most new no not now of off on one only or our out over own s so than that the their them then there these they this those through "
     "to today towards toward under up us use used using via was we what when where which while who why will with without you your "
@@ -196,10 +196,5 @@ def title_words(title: str) -> frozenset[str]:
     """Return the words of a title that say what it is about: folded, plural ``s`` off, common words left out."""
     return (
         frozenset(word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word for word in fold(title).split())
-        - _COMMON
+        - COMMON
     )
-
-
-def shared_words(title: str, other: str) -> frozenset[str]:
-    """Return the words that two titles share, of those that say something."""
-    return title_words(title) & title_words(other)

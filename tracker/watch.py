@@ -1,7 +1,7 @@
 """Watch: which items answer a standing question, how, and since when.
 
 in   items in ``pending(watch)``: new ones, and those that were edited or tagged anew; the whole span for a new or edited watch
-out  rows in ``watch_events``; stories told anew where an item in them has changed; the board
+out  rows in ``rungs`` and ``watch_events``; stories told anew where an item in them has changed; the board
 A rung says what kind of evidence an item is; rungs are no ladder: a product never answers "is there a paper?". By a lab needs an
 attribution; a lab named in a title is only about it. An event whose ground is gone is withdrawn, with the day, never deleted.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
@@ -20,7 +20,7 @@ from tracker.patterns import compile_rules
 from tracker.store import stories, transaction, watches
 from tracker.types import RUNGS, Event, Facts, Watch
 
-__all__ = ["Status", "Watched", "board", "match", "rung_of", "rungs_of", "status", "study_cue", "watch"]
+__all__ = ["Status", "Watched", "board", "match", "rung_of", "rungs_of", "status", "story_rungs", "study_cue", "watch"]
 
 BATCH = 500
 
@@ -113,6 +113,16 @@ def rungs_of(facts: Facts) -> list[tuple[str, str, str]]:
         return [] if facts.origin == "paper" else [("reported", "", "by no lab and about none")]
     labs = [lab for lab, how in known.items() if not how.startswith("parent of")]
     return [(rung, lab, cue) for lab in labs for rung, cue in [rung_of(facts, lab)]]
+
+
+def story_rungs(present: Iterable[str]) -> tuple[str, ...]:
+    """Return the rungs of a story from those of its items, in the order of the ladder: others beside the lab's own word add none.
+
+    >>> story_rungs({"stated", "reported", "published"}), story_rungs({"reported"})
+    (('stated', 'published'), ('reported',))
+    """
+    among = set(present)
+    return tuple(rung for rung in RUNGS if rung in among and (rung != "reported" or among == {rung}))
 
 
 def match(watch: Watch, facts: Facts) -> list[Event]:
@@ -254,8 +264,10 @@ def _one_batch(
 ) -> Watched:
     """Match and store; with ``looked_to`` the watches look back: what they find is quiet, and where they are is stored with it."""
     found = [(facts.item, [event for w in asked for event in match(w, facts)]) for facts in batch]
+    kinds = {facts.item: rungs_of(facts) for facts in batch}
     items = [facts.item for facts in batch]
     with transaction(db):
+        watches.put_rungs(db, kinds)
         events, withdrawn = watches.save(db, [w.id for w in asked], found, iso(now), quiet=looked_to is not None)
         if looked_to is None:
             stories.retell(db, items)  # an edited item comes by here again: its title or rank may be another

@@ -18,7 +18,7 @@ from tests.servers import Exchange
 from tracker import store
 from tracker.clock import iso
 from tracker.pollers import arxiv, hn
-from tracker.store import items, stories
+from tracker.store import stories
 
 HEAD = """<?xml version='1.0' encoding='UTF-8'?><feed xmlns:opensearch="http://a9.com/-/spec/opensearch/1.1/"
  xmlns:arxiv="http://arxiv.org/schemas/atom" xmlns="http://www.w3.org/2005/Atom"><id>https://arxiv.org/api/invented</id>"""
@@ -161,7 +161,8 @@ def _told_of(polled: Faults, item: int) -> None:
             """INSERT INTO digests(id, name, period_from, period_to, created_at, subject, text, html, message_id, status)
             VALUES (1, 'daily', '2026-06-11T00:00:00Z', '2026-06-12T00:00:00Z', '2026-06-12T00:00:00Z', 's', 't', 'h', '<1@x>', 'sent')"""
         )
-        story = stories.join(db, next(items.select_items(db, "items.id = :id", {"id": item, "limit": 1})), None, 1.0, "first", iso(FIRST))
+        story = stories.join(db, item, None, 1.0, "first", iso(FIRST))
+        stories.retell(db, [item])
         db.execute("INSERT INTO digest_items(digest, item, story, section, position) VALUES (1, ?, ?, 's', 1)", (item, story))
     db.close()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.web.window import SCRIPT, get, id_of, text_of, watched
+from tests.web.window import SCRIPT, get, id_of, text_of, told, watched
 from tracker.store import browse
 from tracker.types import Watch
 
@@ -156,6 +156,15 @@ def test_what_comes_from_outside_is_escaped_and_what_is_unconfirmed_keeps_its_cu
     assert "javascript:" not in response.text
     assert f"Hostile {SCRIPT} news" in unescape(response.text)
     assert "unconfirmed: “reportedly”" in re.sub(r"</?q>", "”", board_of(response.text)).replace("”reportedly", "“reportedly")
+
+
+def test_a_sign_that_nobody_confirmed_and_that_was_denied_later_says_both(path: Path, db: sqlite3.Connection) -> None:
+    rumour = f"Hostile {SCRIPT} news"
+    told(db, "Agents that remember", rumour)
+    watched(db, Watch("w", "Papers?"), (rumour, "openai", "reported"))
+    db.execute("UPDATE items SET unconfirmed = 'yes', cue = 'in talks', published_at = '2026-06-10T00:00:00Z' WHERE title = ?", (rumour,))
+    db.execute("UPDATE items SET denial = 'denies' WHERE title = 'Agents that remember'")
+    assert f"unconfirmed: in talks — denied later: denies , OpenAI news : {rumour}" in row_of(path)
 
 
 @pytest.mark.parametrize("spec", ["", "{", "[]", "7", '{"unknown": 1}', '{"id": "other", "question": "other"}'])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.web.window import NOW, SCRIPT, SOURCES, entry, get, id_of, main_of, text_of, told
+from tests.web.window import NOW, SCRIPT, SOURCES, entry, get, id_of, main_of, rungs, text_of, told
 from tracker import store
 from tracker.store import items, tags
 from tracker.types import Attribution, Tag
@@ -90,6 +90,7 @@ def test_rungs_in_words_and_press_adds_none_to_the_labs_own(
 
 def test_a_paper_of_no_lab_is_a_paper_and_has_no_rung(path: Path, db: sqlite3.Connection) -> None:
     db.execute("DELETE FROM item_labs")
+    rungs(db)
     (response,) = get(path, "/?topic=drift")
     shown = dict(zip(titles(response.text), re.findall(r'<span class="origin">([^<]+)', response.text), strict=True))
     assert shown == {POST: "reported", PAPER: "paper"}
@@ -109,6 +110,83 @@ def test_an_unconfirmed_item_does_not_colour_the_labs_own_lead(path: Path, db: s
     (response,) = get(path, "/")
     assert "also: The Gazette ( unconfirmed: reportedly )" in main_of(response.text)
     assert response.text.count('<span class="doubt">') == 1
+
+
+def deny(db: sqlite3.Connection, title: str, words: str, at: str = "2026-06-12T06:00:00Z") -> None:
+    db.execute("UPDATE items SET denial = ?, published_at = ? WHERE title = ?", (words, at, title))
+
+
+def test_a_later_denial_stands_beside_the_unconfirmed_mark_with_its_words_and_a_link(path: Path, db: sqlite3.Connection) -> None:
+    add(db, "Not so")
+    told(db, PRESS, "Not so")
+    db.execute("UPDATE items SET unconfirmed = 'yes', cue = 'in talks', published_at = '2026-06-10T00:00:00Z' WHERE title = ?", (PRESS,))
+    assert "later" not in main_of(get(path, "/")[0].text)
+    deny(db, "Not so", f"denies {SCRIPT}")
+    (response,) = get(path, "/")
+    assert f"unconfirmed: in talks — denied later: denies {SCRIPT} , The Gazette" in main_of(response.text)
+    assert re.search(r'<q>denies &lt;script&gt;[^<]*</q>, <a href="https://gazette.example/Not-so" title="Not so"', response.text)
+
+
+def test_the_labs_own_denial_leads_and_the_rumour_below_bears_it(path: Path, db: sqlite3.Connection) -> None:
+    told(db, POST, PRESS)
+    db.execute("UPDATE items SET unconfirmed = 'possibly', cue = 'plans', published_at = '2026-06-10T00:00:00Z' WHERE title = ?", (PRESS,))
+    deny(db, POST, "Correction")
+    page = main_of(get(path, "/")[0].text)
+    assert "also: The Gazette ( possibly unconfirmed: plans — corrected later: Correction , OpenAI news )" in page
+
+
+def test_a_denial_whose_address_is_unsafe_is_named_without_a_link(path: Path, db: sqlite3.Connection) -> None:
+    add(db, "Not so")
+    told(db, PRESS, "Not so")
+    db.execute("UPDATE items SET unconfirmed = 'yes', cue = 'in talks', published_at = '2026-06-10T00:00:00Z' WHERE title = ?", (PRESS,))
+    deny(db, "Not so", "denies")
+    db.execute("UPDATE items SET url = 'javascript:alert(1)' WHERE title = 'Not so'")
+    (response,) = get(path, "/")
+    assert "denied later: denies , The Gazette" in main_of(response.text)
+    assert "javascript:" not in response.text
+
+
+FIRSTS = {
+    "press before the lab": (
+        {PRESS: "2026-06-10", POST: "2026-06-12"}, "First the press, The Gazette, 2 days before OpenAI’s own post",
+    ),
+    "the lab before all": (
+        {POST: "2026-06-10", PAPER: "2026-06-11", PRESS: "2026-06-13"},
+        "First OpenAI’s own post, OpenAI news, 1 day before the paper, 3 days before the press",
+    ),
+    "two on one day": (
+        {POST: "2026-06-10", PRESS: "2026-06-10", PAPER: "2026-06-11"},
+        "First OpenAI’s own post and the press, the same day, 1 day before the paper",
+    ),
+    "all on one day": (
+        {POST: "2026-06-10", PRESS: "2026-06-10", PAPER: "2026-06-10"},
+        "First OpenAI’s own post, the paper and the press, the same day",
+    ),
+    "one without a date": (
+        {POST: None, PRESS: "2026-06-10", PAPER: "2026-06-11"},
+        "First the press, The Gazette, 1 day before the paper; 1 item without a date",
+    ),
+    "only one with a date": ({POST: None, PRESS: "2026-06-10"}, ""),
+    "one kind alone": ({PRESS: "2026-06-10"}, ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("days", "said"), FIRSTS.values(), ids=FIRSTS)
+def test_why_says_who_was_first_and_by_how_many_days(path: Path, db: sqlite3.Connection, days: dict[str, str | None], said: str) -> None:
+    told(db, *days)
+    for title, day in days.items():
+        db.execute("UPDATE items SET published_at = ? WHERE title = ?", (day and f"{day}T00:00:00Z", title))
+    page = main_of(get(path, "/")[0].text)
+    assert said in page
+    assert said or not re.search("First (?!seen)|days? before|the same day", page)
+
+
+def test_the_rungs_of_the_page_are_those_that_are_stored(path: Path, db: sqlite3.Connection) -> None:
+    told(db, POST)
+    db.execute("UPDATE rungs SET rung = 'shipped', cue = 'released: “now”' WHERE item = ?", (id_of(db, POST),))
+    page = main_of(get(path, "/")[0].text)
+    assert "shipped OpenAI: released: “now”" in page
+    assert "stated OpenAI" not in page
 
 
 def test_a_story_stands_once_on_the_day_of_its_newest_item(path: Path, db: sqlite3.Connection) -> None:
@@ -189,7 +267,8 @@ def test_hostile_titles_of_a_story_and_its_items_are_text(path: Path, db: sqlite
     evil = "'\"><img src=x onerror=alert(1)>"
     db.execute("UPDATE stories SET title = ? WHERE id = ?", (SCRIPT, story))
     db.execute("UPDATE story_items SET evidence = ?", (evil,))
-    db.execute("UPDATE items SET title = ?, authors = ?, cue = ?, unconfirmed = 'yes', key = key || ?, act_cue = ?", (evil,) * 5)
+    db.execute("UPDATE items SET title = ?, authors = ?, cue = ?, unconfirmed = 'yes', key = key || ?, denial = ?", (evil,) * 5)
+    db.execute("UPDATE rungs SET cue = ?", (evil,))
     db.execute("UPDATE sources SET title = ?", (evil,))
     (response,) = get(path, "/")
     assert SCRIPT not in response.text

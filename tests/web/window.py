@@ -11,10 +11,11 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
+from tests.archive import into_story
 from tracker import store
-from tracker.store import items, runs, sources, stories, tags, watches
-from tracker.store.items import select_items
+from tracker.store import items, runs, sources, tags, watches
 from tracker.types import Attribution, Entry, Event, Lab, Source, Tag, Topic, Watch
+from tracker.watch import rungs_of
 from tracker.web import serve
 
 NOW = "2026-06-12T06:10:00Z"
@@ -92,6 +93,7 @@ def fill(db: sqlite3.Connection) -> None:
         db.execute("UPDATE sources SET fails = 3, last_error = 'http_403: refused <b>us</b>' WHERE id = 'gazette'")
         db.execute("UPDATE sources SET last_ok_at = '2026-06-09T06:00:00Z' WHERE id = 'gazette'")
         db.execute("INSERT INTO revisions(item, at, what, old) SELECT id, ?, 'title', 'Before' FROM items LIMIT 1", (NOW,))
+    rungs(db)
 
 
 def get(path: Path, *urls: str, method: str = "GET") -> list[Any]:
@@ -126,11 +128,18 @@ def told(db: sqlite3.Connection, *titles: str) -> int:
     story: int | None = None
     with store.transaction(db):
         for item in db.execute("SELECT id FROM items WHERE title IN (SELECT value FROM json_each(?))", (json.dumps(titles),)).fetchall():
-            (found,) = select_items(db, "items.id = :id", {"id": item[0], "limit": 1})
             evidence = "the same title" if story else "first of its story"
-            story = stories.join(db, found, story, 0.5 if story else 1.0, evidence, NOW)
+            story = into_story(db, item[0], story, 0.5 if story else 1.0, evidence, NOW)
     assert story is not None
+    rungs(db)
     return story
+
+
+def rungs(db: sqlite3.Connection) -> None:
+    """Find the rungs of every item, as the stage of the watches does."""
+    with store.transaction(db):
+        facts = watches.facts(db, [row[0] for row in db.execute("SELECT id FROM items")])
+        watches.put_rungs(db, {one.item: rungs_of(one) for one in facts})
 
 
 def alone(db: sqlite3.Connection) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["Block", "Chip", "Group", "Link", "Move", "Question", "Sheet", "html", "text"]
+__all__ = ["Block", "Chip", "Denied", "Group", "Link", "Move", "Question", "Sheet", "html", "text"]
 
 COLUMNS = 74  # of the text part: with two levels of "> " it still fits a terminal
 
@@ -38,6 +38,14 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class Denied:
+    """What is said of an unconfirmed story later: in whose words, where."""
+
+    text: str
+    url: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
     """A story. ``change`` says how its rungs have grown since it was last told, ``hidden`` how many links are left out."""
 
@@ -46,6 +54,7 @@ class Block:
     source: str
     when: str
     chips: tuple[Chip, ...] = ()
+    denied: Denied | None = None
     why: str = ""
     change: str = ""
     links: tuple[Link, ...] = ()

@@ -19,8 +19,8 @@ from tracker.store.items import IDS_PER_DAY
 from tracker.store.tags import how
 
 __all__ = [
-    "Health", "Line", "Sign", "Told", "baseline", "due", "fail", "first_run", "health", "lines", "orphans", "period_froms", "period_tos",
-    "prepare", "send", "sent", "signs", "told", "told_watches", "unsent",
+    "Denial", "Health", "Line", "Sign", "Story", "Told", "baseline", "denials", "due", "fail", "first_run", "health", "lines", "orphans",
+    "period_froms", "period_tos", "prepare", "send", "sent", "signs", "told", "told_watches", "unsent",
 ]  # fmt: skip
 
 # The query starts from ids, which name the day: what an archive of years holds costs nothing. An item that comes on topic later than
@@ -48,6 +48,58 @@ class Line:
     topics: Mapping[str, tuple[float, str, tuple[str, ...]]] = field(default_factory=dict)
     by: Mapping[str, str] = field(default_factory=dict)
     about: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """What nobody had confirmed in a story, and what denied or corrected it later: ``how`` is one of these two words."""
+
+    item: int  # the unconfirmed one
+    how: str
+    cue: str
+    source: str
+    url: str | None
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A story with something due. ``told``: the rungs (and "denied", "corrected") with which it was shown before, None if it never was."""
+
+    id: int
+    lines: tuple[Line, ...]  # the lead first
+    rungs: tuple[str, ...] = ()
+    told: frozenset[str] | None = None
+    denial: Denial | None = None
+
+    @property
+    def topics(self) -> dict[str, tuple[float, str, tuple[str, ...]]]:
+        """Each topic at its best among the items: (score, tier, terms), confident ones first."""
+        best: dict[str, tuple[float, str, tuple[str, ...]]] = {}
+        for line in self.lines:
+            for topic, said in line.topics.items():
+                best[topic] = max(best.get(topic, said), said, key=lambda one: (one[1] == "confident", one[0]))
+        return dict(sorted(best.items(), key=lambda pair: (pair[1][1] != "confident", -pair[1][0], pair[0])))
+
+    @property
+    def confident(self) -> bool:
+        """Whether an item is on a topic for sure."""
+        return any(tier == "confident" for _, tier, _ in self.topics.values())
+
+    @property
+    def risen(self) -> tuple[str, ...]:
+        """The rungs that are worth telling a story again: press about what the lab said itself is not."""
+        return tuple(rung for rung in self.rungs if rung != "reported" and rung not in (self.told or ()))
+
+    @property
+    def denied(self) -> str:
+        """How what was told of it is denied or corrected since then; "" if it is not. Told once: a second denial is no news."""
+        return self.denial.how if self.denial and not {"denied", "corrected"} & (self.told or set()) else ""
+
+    @property
+    def fresh(self) -> bool:
+        """Whether it is to be told: never shown, risen, or denied."""
+        return self.told is None or bool(self.risen or self.denied)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +196,7 @@ def due(db: sqlite3.Connection, name: str, since: str, day: str) -> dict[int, se
 
 
 def told(db: sqlite3.Connection, name: str, stories: Iterable[int]) -> dict[int, frozenset[str]]:
-    """Return the rungs with which digests of that name have shown stories; a story that was only counted is absent."""
+    """Return the rungs (or "denied", "corrected") with which digests of that name have shown stories; one only counted is absent."""
     found: dict[int, set[str]] = {}
     rows = db.execute(
         """SELECT story_items.story, rung FROM story_items CROSS JOIN digest_items ON digest_items.item = story_items.item
@@ -192,6 +244,19 @@ def lines(db: sqlite3.Connection, stories: Iterable[int], due_items: Iterable[in
             topics.get(item, {}), labs.get((item, "by"), {}), labs.get((item, "about"), {}),
         )  # fmt: skip
         found.setdefault(row["story"], []).append(line)
+    return found
+
+
+def denials(db: sqlite3.Connection, stories: Iterable[int]) -> dict[int, Denial]:
+    """Return the first denial in each of the stories that holds one."""
+    found: dict[int, Denial] = {}
+    rows = db.execute(
+        """SELECT story, item, how, denial, denied_source, denied_url, denied_at FROM json_each(?) AS listed
+        CROSS JOIN denials ON denials.story = listed.value ORDER BY denied_at, denied_by, item""",
+        (_json(stories),),
+    )
+    for story, *said in rows:
+        found.setdefault(story, Denial(*said))
     return found
 
 

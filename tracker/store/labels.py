@@ -1,7 +1,7 @@
 """Labels: what people say of items. Append-only, and kept by the key of the item, so that they outlive the database.
 
-in   a key, a tag (``topic:<id>``), yes or no, and who says so
-out  a row in ``labels``; the item's tags at once, in the same transaction (``tags.heed``)
+in   a key, a tag (``topic:<id>``, ``story:<key of another item>``), yes or no, and who says so
+out  a row in ``labels``; the item's tags at once, in the same transaction (``tags.heed``); its story at the next grouping
 refuses to know models and files.
 Surprising: to undo is one more row. It names the label that it takes back; what the same person said before stands again then.
 """
@@ -17,6 +17,7 @@ from functools import cache
 
 from tracker.errors import InvalidURL
 from tracker.store import tags
+from tracker.store.stories import heed as heed_story
 from tracker.text import one_line
 from tracker.urls import canonical_url, own_key
 
@@ -103,7 +104,7 @@ def add(db: sqlite3.Connection, item_key: str, tag: str, value: int, *, who: str
         (key or item_key, tag, int(value), who, now, picked, note),
     ).lastrowid
     if item:
-        tags.heed(db, item, now)
+        _heed(db, item, tag, now)
     return int(row or 0)
 
 
@@ -122,10 +123,15 @@ def withdraw(db: sqlite3.Connection, label: int, *, now: str) -> bool:
     )
     if not taken.rowcount:
         return False
-    row = db.execute("SELECT item FROM labels JOIN item_keys ON item_keys.key = item_key WHERE labels.id = ?", (label,)).fetchone()
+    row = db.execute("SELECT item, tag FROM labels JOIN item_keys ON item_keys.key = item_key WHERE labels.id = ?", (label,)).fetchone()
     if row:
-        tags.heed(db, row[0], now)
+        _heed(db, row["item"], row["tag"], now)
     return True
+
+
+def _heed(db: sqlite3.Connection, item: int, tag: str, now: str) -> None:
+    """Let what a label is about heed it."""
+    (heed_story if tag.startswith("story:") else tags.heed)(db, item, now)
 
 
 def current(db: sqlite3.Connection) -> list[Label]:
@@ -224,7 +230,7 @@ def take(db: sqlite3.Connection, rows: Iterable[tuple[int, Row]], now: str) -> T
             wrong[line] = f"key is neither that of an item nor in the form of one: {one_line(row.key, 60)!r}"
     settled = _settled(db, found, {about: value for about, (_, value) in last.items()})
     added = known = 0
-    touched = set[int]()
+    touched = set[tuple[int, bool]]()
     for line, row, item in found:
         same = (*_about(row), row.value, row.at)
         if here[same] > 0 if row.at else _about(row) in settled:
@@ -238,10 +244,10 @@ def take(db: sqlite3.Connection, rows: Iterable[tuple[int, Row]], now: str) -> T
             known += 1
         else:
             _insert(db, row, said, row.at or now)
-            touched |= {item} if item else set()
+            touched |= {(item, row.tag.startswith("story:"))} if item else set()
             added += 1
-    for item in sorted(touched):
-        tags.heed(db, item, now)
+    for item, of_story in sorted(touched):
+        _heed(db, item, "story:" if of_story else "", now)
     return Taken(added, known, wrong, len({row.key for _, row, item in found if item is None}))
 
 

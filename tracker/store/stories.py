@@ -1,128 +1,218 @@
 """Stories: which items are one development, and why.
 
-in   items that were tagged, without their texts: a story is told from titles, days and links
-out  rows in stories and story_items; for an item, the grouped ones near it in time that share a link or its title
+in   items that were tagged; out  rows in stories and story_items; for the items of some days, what they are compared by
 refuses to know what makes two of them one development.
-Surprising: everything is looked for in a window of ids, since ids begin with the day.
+Surprising: ids begin with the day on which an item became news, so the items of a fortnight are a range of ids. A story that was taken in
+by another stays as a row without items (``merged_into``): digests and links may speak of it.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
-from itertools import islice
 
 from tracker.store.items import IDS_PER_DAY
-from tracker.text import fold
-from tracker.types import Candidate, Item
+from tracker.types import Item
 
-__all__ = ["WINDOW_DAYS", "candidates", "join", "retell", "waiting"]
+__all__ = [
+    "WINDOW_DAYS", "Known", "Wish", "days", "heed", "join", "known", "leave", "linked", "members", "merge", "release", "retell", "waiting",
+    "wishes",
+]  # fmt: skip
 
-WINDOW_DAYS = 14  # before and after an item's own day; beyond, the same title is another development
-MAX_CANDIDATES = 60  # a page that hundreds link to meets those most likely to be its own: labs and papers first, the nearest day first
-MAX_TITLED = 5_000  # titles that hold this one's words in a row and are compared with it: 60 ms, and no real title comes near
+WINDOW_DAYS = 14  # before and after an item's own day within which links are followed
+MAX_LINKED = 60  # a page that hundreds link to meets those most likely to be its own: labs and papers first, the nearest day first
+MAX_LINKS = 400  # of one item that are compared; a page that lists more is an index
+EXCERPT = 1_000  # characters of a text, frames of link sites included
 
 # The lead of a story: by the lab, then paper, then press, then the rest; the first of its kind.
 _LEAD = """SELECT item FROM story_items JOIN items ON items.id = item WHERE story = ?
   ORDER BY CASE origin WHEN 'official' THEN 0 WHEN 'paper' THEN 1 WHEN 'press' THEN 2 ELSE 3 END,
-    coalesce(published_at, first_seen_at), item LIMIT 1"""
+    coalesce(published_at, first_seen_at), items.key LIMIT 1"""
 
 
-_COLUMNS = "items.id, items.key, items.source, items.url, items.title, items.published_at, items.first_seen_at, items.backlog"
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An item to compare with: its text is the beginning alone, its origin what it was found to be; ``story`` is None while it waits."""
+
+    item: Item
+    keys: tuple[str, ...]
+    story: int | None
+    evidence: str
 
 
-def waiting(db: sqlite3.Connection) -> list[Item]:
-    """Return the items that wait for a story, without their texts."""
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a person says: two items are one story, or are not."""
+
+    item: int
+    other: int
+    same: bool
+    who: str
+
+
+def waiting(db: sqlite3.Connection) -> list[tuple[int, str, str]]:
+    """Return (id, key, own day) of the items that wait for a story."""
     rows = db.execute(
-        f"SELECT {_COLUMNS} FROM pending CROSS JOIN items ON items.id = pending.item WHERE stage = 'group' ORDER BY pending.item"  # noqa: S608
+        """SELECT items.id, items.key, substr(coalesce(published_at, first_seen_at), 1, 10) FROM pending CROSS JOIN items
+        ON items.id = pending.item WHERE stage = 'group' ORDER BY pending.item"""
     )
-    return [_item(row) for row in rows]
+    return [(row[0], row[1], row[2]) for row in rows]
 
 
-def _item(row: sqlite3.Row) -> Item:
-    return Item(
-        row["id"], row["key"], row["source"], row["url"], row["title"],
-        published_at=row["published_at"], first_seen_at=row["first_seen_at"], backlog=bool(row["backlog"]),
-    )  # fmt: skip
+_KNOWN = f"""SELECT items.id, items.key, items.source, items.url, items.title, substr(texts.body, 1, {EXCERPT}) AS body, published_at,
+  first_seen_at, items.backlog, coalesce(items.origin, sources.origin) AS origin, story, evidence
+FROM {{}} JOIN texts ON texts.item = items.id JOIN sources ON sources.id = items.source
+LEFT JOIN story_items ON story_items.item = items.id"""  # noqa: S608 - constants
 
 
-# The two ways a link joins two items, and which of the linked ones are looked at: those that have a story, the likeliest first.
-_LINKS_TO = "links JOIN item_keys AS other ON other.key = links.key WHERE links.item = :id"
-_LINKED_FROM = "item_keys JOIN links AS other ON other.key = item_keys.key WHERE item_keys.item = :id"
-_LIKELIEST = """JOIN story_items ON story_items.item = linked.item JOIN items ON items.id = linked.item
-  JOIN sources ON sources.id = items.source GROUP BY linked.item
-  ORDER BY coalesce(items.origin, sources.origin) NOT IN ('official', 'paper'),
-    abs(julianday(substr(coalesce(items.published_at, items.first_seen_at), 1, 10)) - julianday(:day)), linked.item LIMIT :limit"""
+def days(db: sqlite3.Connection, first: date, last: date) -> list[Known]:
+    """Return the items that became news within days, both included."""
+    low, high = (int(f"{day:%Y%m%d}") * IDS_PER_DAY for day in (first, last + timedelta(days=1)))
+    values = {"low": low, "high": high - 1}
+    among = "items.id BETWEEN :low AND :high"
+    return _known(
+        db.execute(f"{_KNOWN.format('items')} WHERE {among} ORDER BY items.id", values),
+        db.execute("SELECT item, key FROM item_keys INDEXED BY item_keys_item WHERE item BETWEEN :low AND :high", values),
+        db.execute("SELECT item, key FROM links WHERE item BETWEEN :low AND :high", values),
+    )
 
 
-def candidates(db: sqlite3.Connection, item: Item, *, title: bool) -> list[Candidate]:
-    """Return the grouped items within ``WINDOW_DAYS`` that share a link or (``title``) the title, folded, with this one; without texts."""
-    low, high = _window(item.id)
-    day = (item.published_at or item.first_seen_at)[:10]
-    values: dict[str, object] = {"id": item.id, "low": low, "high": high, "day": day, "limit": MAX_CANDIDATES}
-    links_to, linked_from = (_linked(db, way, values) for way in (_LINKS_TO, _LINKED_FROM))
-    titled = _same_title(db, item, values) if title else []
+def known(db: sqlite3.Connection, items: Iterable[int]) -> list[Known]:
+    """Return items by their ids."""
+    values = {"ids": json.dumps(sorted(items))}
+    listed = "json_each(:ids) AS listed CROSS JOIN"
+    return _known(
+        db.execute(f"{_KNOWN.format(f'{listed} items ON items.id = listed.value')} ORDER BY items.id", values),
+        db.execute(f"SELECT item, item_keys.key FROM {listed} item_keys ON item = listed.value", values),  # noqa: S608 - constants
+        db.execute(f"SELECT item, links.key FROM {listed} links ON item = listed.value", values),  # noqa: S608 - constants
+    )
+
+
+def _known(rows: Iterable[sqlite3.Row], keys: Iterable[sqlite3.Row], links: Iterable[sqlite3.Row]) -> list[Known]:
+    names, outward = _by_item(keys), _by_item(links)
     return [
-        Candidate(other, story, size, links_to.get(other.id) or linked_from.get(other.id) or "", other.id in links_to)
-        for other, story, size in _grouped(db, {*links_to, *linked_from, *titled})
-    ]
+        Known(
+            Item(
+                row["id"], row["key"], row["source"], row["url"], row["title"], row["body"], published_at=row["published_at"],
+                first_seen_at=row["first_seen_at"], backlog=bool(row["backlog"]), origin=row["origin"],
+                links=tuple(outward.get(row["id"], ())[:MAX_LINKS]),
+            ),
+            tuple(names.get(row["id"], ())), row["story"], row["evidence"] or "",
+        )
+        for row in rows
+    ]  # fmt: skip
 
 
-def _linked(db: sqlite3.Connection, way: str, values: dict[str, object]) -> dict[int, str]:
-    """{item: the key of the link} of the likeliest."""
+def _by_item(rows: Iterable[sqlite3.Row]) -> dict[int, list[str]]:
+    found: dict[int, list[str]] = {}
+    for item, key in rows:
+        found.setdefault(item, []).append(key)
+    return found
+
+
+# The two ways a link joins two items, and which of the linked ones are looked at: the likeliest.
+_LINKED = """SELECT linked.item FROM (
+  SELECT other.item FROM {} AND other.item BETWEEN :low AND :high AND other.item <> :id) AS linked
+JOIN items ON items.id = linked.item JOIN sources ON sources.id = items.source GROUP BY linked.item
+ORDER BY coalesce(items.origin, sources.origin) NOT IN ('official', 'paper'),
+  abs(julianday(substr(coalesce(items.published_at, items.first_seen_at), 1, 10)) - julianday(:day)), items.key LIMIT :limit"""
+_WAYS = (
+    "links JOIN item_keys AS other ON other.key = links.key WHERE links.item = :id",
+    "item_keys JOIN links AS other ON other.key = item_keys.key WHERE item_keys.item = :id",
+)
+
+
+def linked(db: sqlite3.Connection, item: int, day: str) -> set[int]:
+    """Return the items within ``WINDOW_DAYS`` of an item's id that it links to or that link to it; ``day`` is its own."""
+    middle = date.fromisoformat(f"{item // IDS_PER_DAY}")
+    low, high = (int(f"{middle + timedelta(days=shift):%Y%m%d}") * IDS_PER_DAY for shift in (-WINDOW_DAYS, WINDOW_DAYS + 1))
+    values = {"id": item, "low": low, "high": high, "day": day, "limit": MAX_LINKED}
+    return {row[0] for way in _WAYS for row in db.execute(_LINKED.format(way), values)}
+
+
+def members(db: sqlite3.Connection, stories: Iterable[int]) -> dict[int, list[int]]:
+    """Return {story: its items}."""
+    found: dict[int, list[int]] = {}
     rows = db.execute(
-        f"""SELECT linked.item, min(linked.key) FROM (
-          SELECT other.item, other.key FROM {way} AND other.item BETWEEN :low AND :high AND other.item <> :id) AS linked {_LIKELIEST}""",  # noqa: S608
-        values,
+        "SELECT story, item FROM json_each(?) AS listed CROSS JOIN story_items ON story = listed.value ORDER BY story, item",
+        (json.dumps(sorted(stories)),),
     )
-    return {row[0]: row[1] for row in rows}
+    for story, item in rows:
+        found.setdefault(story, []).append(item)
+    return found
 
 
-def _window(item: int) -> tuple[int, int]:
-    day = date.fromisoformat(f"{item // IDS_PER_DAY}")
-    return tuple(int(f"{day + timedelta(days=shift):%Y%m%d}") * IDS_PER_DAY for shift in (-WINDOW_DAYS, WINDOW_DAYS + 1))  # type: ignore[return-value]
+# -- what people say --------------------------------------------------------------------------------
 
 
-def _same_title(db: sqlite3.Connection, item: Item, values: dict[str, object]) -> list[int]:
-    words = fold(item.title)
-    if not words:
+def wishes(db: sqlite3.Connection) -> list[Wish]:
+    """Return what people say of items that are known and their stories; of several words on one pair the newest counts."""
+    if not db.execute("SELECT EXISTS (SELECT 1 FROM labels WHERE tag GLOB 'story:*')").fetchone()[0]:
         return []
-    # Folded: letters, digits and spaces only. The index finds every title that holds these words in a row, and knows no equality.
     rows = db.execute(
-        """SELECT texts.item, texts.title FROM texts_fts CROSS JOIN story_items ON story_items.item = texts_fts.rowid
-        CROSS JOIN texts ON texts.item = texts_fts.rowid
-        WHERE texts_fts MATCH :match AND texts_fts.rowid BETWEEN :low AND :high AND texts_fts.rowid <> :id""",
-        values | {"match": f'title : "{words}"'},
+        """SELECT labelled.item AS one, item_keys.item AS other, value, who FROM labelled
+        JOIN item_keys ON item_keys.key = substr(labelled.tag, 7)
+        WHERE labelled.tag GLOB 'story:*' AND labelled.item IS NOT NULL AND labelled.item <> item_keys.item ORDER BY at, labelled.id"""
     )
-    same = (row[0] for row in islice(rows, MAX_TITLED) if fold(row[1]) == words)
-    return list(islice(same, MAX_CANDIDATES))
+    newest = {tuple(sorted((row["one"], row["other"]))): Wish(row["one"], row["other"], bool(row["value"]), row["who"]) for row in rows}
+    return list(newest.values())
 
 
-def _grouped(db: sqlite3.Connection, found: Iterable[int]) -> list[tuple[Item, int, int]]:
-    rows = db.execute(
-        f"""SELECT {_COLUMNS}, story, stories.items AS size FROM json_each(:ids) AS listed CROSS JOIN items ON items.id = listed.value
-        JOIN story_items ON story_items.item = items.id JOIN stories ON stories.id = story ORDER BY items.id DESC""",  # noqa: S608
-        {"ids": json.dumps(sorted(found))},
+def heed(db: sqlite3.Connection, item: int, now: str) -> None:
+    """Let an item be grouped again, since a person has said something of its story; call it inside a transaction."""
+    db.execute(
+        """INSERT OR IGNORE INTO pending(stage, item, due_at) SELECT 'group', ?, ?
+        WHERE EXISTS (SELECT 1 FROM story_items WHERE item = ?)""",
+        (item, now, item),
     )
-    return [(_item(row), row["story"], row["size"]) for row in rows]
 
 
-def join(db: sqlite3.Connection, item: Item, story: int | None, score: float, evidence: str, now: str) -> int:
-    """Put an item into a story, or into a new one; call it inside a transaction. Returns the story."""
-    at = item.published_at or item.first_seen_at
+# -- what becomes of it -----------------------------------------------------------------------------
+
+
+def join(db: sqlite3.Connection, item: int, story: int | None, score: float, evidence: str, now: str) -> int:
+    """Put an item that has no story into one, or into a new one; call it inside a transaction. Returns the story.
+
+    The story's own columns wait for ``retell``.
+    """
     if story is None:
         cursor = db.execute(
-            "INSERT INTO stories(title, lead_item, first_at, last_at, items, sources) VALUES (?, ?, ?, ?, 0, 0)",
-            (item.title, item.id, at, at),
+            """INSERT INTO stories(title, lead_item, first_at, last_at, items, sources)
+            SELECT title, id, coalesce(published_at, first_seen_at), coalesce(published_at, first_seen_at), 0, 0 FROM items WHERE id = ?""",
+            (item,),
         )
         story = int(cursor.lastrowid or 0)
-    db.execute("INSERT INTO story_items(item, story, score, evidence) VALUES (?, ?, ?, ?)", (item.id, story, score, evidence))
-    _retell(db, story)
-    db.execute("DELETE FROM pending WHERE stage = 'group' AND item = ?", (item.id,))
-    db.execute("INSERT OR IGNORE INTO pending(stage, item, due_at) VALUES ('watch', ?, ?)", (item.id, now))
+    db.execute("INSERT INTO story_items(item, story, score, evidence) VALUES (?, ?, ?, ?)", (item, story, score, evidence))
+    _watched(db, [item], now)
     return story
+
+
+def leave(db: sqlite3.Connection, items: Iterable[int]) -> None:
+    """Take items out of their stories, which must be told again; call it inside a transaction."""
+    db.executemany("DELETE FROM story_items WHERE item = ?", [(item,) for item in items])
+
+
+def merge(db: sqlite3.Connection, story: int, into: int, items: Sequence[tuple[int, float, str]], now: str) -> None:
+    """Let a story take in another with its items, each with (item, score, evidence); call it inside a transaction."""
+    db.executemany(
+        "UPDATE story_items SET story = ?, score = ?, evidence = ? WHERE item = ?",
+        [(into, score, evidence, item) for item, score, evidence in items],
+    )
+    db.execute("UPDATE stories SET merged_into = ?, items = 0, sources = 0 WHERE id = ?", (into, story))
+    db.execute("UPDATE stories SET merged_into = ? WHERE merged_into = ?", (into, story))
+    _watched(db, [item for item, _, _ in items], now)
+
+
+def release(db: sqlite3.Connection, items: Iterable[int]) -> None:
+    """Take items off the queue; call it inside a transaction."""
+    db.executemany("DELETE FROM pending WHERE stage = 'group' AND item = ?", [(item,) for item in items])
+
+
+def _watched(db: sqlite3.Connection, items: Iterable[int], now: str) -> None:
+    db.executemany("INSERT OR IGNORE INTO pending(stage, item, due_at) VALUES ('watch', ?, ?)", [(item, now) for item in items])
 
 
 def retell(db: sqlite3.Connection, items: Iterable[int]) -> None:

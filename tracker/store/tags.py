@@ -45,6 +45,7 @@ class Signals:
     act_cue: str | None = None
     unconfirmed: str | None = None
     cue: str | None = None
+    denial: str | None = None
 
 
 def save(
@@ -82,8 +83,8 @@ def save(
     )
     said = astuple(signals)
     db.execute(
-        """UPDATE items SET (origin, act, act_cue, unconfirmed, cue) = (?, ?, ?, ?, ?) WHERE id = ?
-        AND (origin, act, act_cue, unconfirmed, cue) IS NOT (?, ?, ?, ?, ?)""",
+        """UPDATE items SET (origin, act, act_cue, unconfirmed, cue, denial) = (?, ?, ?, ?, ?, ?) WHERE id = ?
+        AND (origin, act, act_cue, unconfirmed, cue, denial) IS NOT (?, ?, ?, ?, ?, ?)""",
         (*said, item.id, *said),
     )
     authors.want(db, item.id, now)

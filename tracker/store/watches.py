@@ -1,8 +1,8 @@
 """Watches: the standing questions, and the items that bear on them.
 
 in   the questions of feeds.toml, events that were matched
-out  rows in watches and watch_events; what is known of items (``Facts``), from the queue or, for a look back, from the archive
-refuses to know rungs and how a question is matched: a look back offers more than will match, never less.
+out  rows in watches, watch_events and rungs; what is known of items (``Facts``), from the queue or, for a look back, from the archive
+refuses to know how a rung is found and how a question is matched: a look back offers more than will match, never less.
 Surprising: the full-text index holds stems, so what ends in ``*`` is searched by a shorter beginning than the rule has (``_stem_begins``).
 """
 
@@ -20,7 +20,7 @@ from tracker.store.stored import ARTICLE, TEXT
 from tracker.store.tags import how
 from tracker.types import Event, Facts, Watch
 
-__all__ = ["archive", "done", "events", "facts", "looked", "looks", "save", "sync", "waiting"]
+__all__ = ["archive", "done", "events", "facts", "looked", "looks", "put_rungs", "rungs", "save", "sync", "waiting"]
 
 
 # What an edit may change without asking anew: words for people, and what only the state on the board is worked out from.
@@ -209,6 +209,32 @@ def _put(db: sqlite3.Connection, event: Event, row: sqlite3.Row | None, now: str
         (event.watch, event.item, event.lab, event.rung, event.at, now, round(event.score, 4), reason, int(quiet), event.item),
     )
     return int(row is None)
+
+
+def put_rungs(db: sqlite3.Connection, found: Mapping[int, Iterable[tuple[str, str, str]]]) -> None:
+    """Make these (rung, lab, cue) the rungs of items: what stays the same is not written, what has no ground any more is deleted."""
+    present: dict[int, dict[str, tuple[str, str]]] = {}
+    values = {"ids": json.dumps(list(found))}
+    for row in db.execute(f"SELECT item, lab, rung, cue FROM {_AMONG.format('rungs', 'item')}", values):  # noqa: S608 - constants
+        present.setdefault(row[0], {})[row[1]] = (row[2], row[3])
+    for item, said in found.items():
+        wanted = {lab: (rung, cue) for rung, lab, cue in said}
+        known = present.get(item, {})
+        db.executemany("DELETE FROM rungs WHERE item = ? AND lab = ?", [(item, lab) for lab in known if lab not in wanted])
+        db.executemany(
+            """INSERT INTO rungs(item, lab, rung, cue) VALUES (?, ?, ?, ?)
+            ON CONFLICT(item, lab) DO UPDATE SET rung = excluded.rung, cue = excluded.cue""",
+            [(item, lab, *one) for lab, one in wanted.items() if known.get(lab) != one],
+        )
+
+
+def rungs(db: sqlite3.Connection, items: Iterable[int]) -> dict[int, set[str]]:
+    """Return what kinds of evidence items are; those that are none are left out."""
+    found: dict[int, set[str]] = {}
+    values = {"ids": json.dumps(list(items))}
+    for item, rung in db.execute(f"SELECT item, rung FROM {_AMONG.format('rungs', 'item')}", values):  # noqa: S608 - constants
+        found.setdefault(item, set()).add(rung)
+    return found
 
 
 def done(db: sqlite3.Connection, items: Iterable[int]) -> None:

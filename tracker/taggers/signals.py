@@ -1,7 +1,7 @@
-"""Signals of an item: what kind of evidence it is, what it does, whether anybody has confirmed it.
+"""Signals of an item: what kind of evidence it is, what it does, whether anybody has confirmed it, whether it denies something.
 
 in   key, URL, title and text of an item, the origin its source declares, and a function that knows the pages of labs
-out  its origin (``paper``, ``official``, ``press``, ``community``), its act (``acts``) and its unconfirmed mark, both with their cue
+out  its origin (``paper``, ``official``, ``press``, ``community``), act (``acts``), unconfirmed mark and denial, the latter with their cues
 knows no model: the same input always gives the same answer.
 The link decides before the source: a lab's own post stays official when it was first seen on Hacker News.
 """
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from tracker.taggers.acts import act, words_of
 from tracker.types import ORIGINS
 
-__all__ = ["act", "origin", "unconfirmed", "words_of"]
+__all__ = ["act", "denial", "origin", "unconfirmed", "words_of"]
 
 
 def origin(key: str, url: str | None, source_origin: str, lab_of_url: Callable[[str], object | None]) -> str:
@@ -107,3 +107,55 @@ def _doubt(origin: str, title: str, opening: str) -> tuple[str, str] | None:
         return None
     found = _PLANS.search(title) or _EXCLUSIVE.search(title) or _WORKS_ON.search(opening)
     return ("possibly", found[0]) if found else None
+
+
+# -- what is denied, corrected or taken back --------------------------------------------------------
+
+# What people deny: words about news. Courts and servers deny other things, those that somebody has asked for.
+_NEWS = (
+    r"(?:[\w'’-]+ ){0,3}(?:reports?|reporting|rumou?rs?|claims?|allegations?|speculation|suggestions?|accusations?|accounts?|"
+    r"stor(?:y|ies)|talks?)(?!\w)"
+)
+_ASKED = (
+    r"(?:[\w'’-]+ ){0,3}(?:access|entry|service|requests?|visas?|bail|motions?|appeals?|permits?|permission|coverage|licen[cs]es?|"
+    r"petitions?|bids?|injunctions?|loans?|applica(?:nts?|tions?))(?!\w)"
+)
+_ON = r"(?:(?:of|that|on|about) [^.:;\n]{1,60} )?"
+_NOT_SO = r"['‘“\"]?(?:false|untrue|not true|inaccurate|incorrect|baseless|unfounded|misleading|fake news|a hoax)"
+_DENIES = _cues(
+    # "Nobody denies it", "neither confirms nor denies" deny nothing; what is denied without more ("access denied") was asked for.
+    r"(?<!not )(?<!nor )(?<!or )(?<![’']t )(?<!nobody )(?:"
+    rf"(?:denies|denying)(?! {_ASKED})(?: {_NEWS})?|den(?:y|ied) {_NEWS}|denied(?= (?:it|that|he|she|they|any|\w+ing)\b))",
+    r"issue[sd] (?:an? )?(?:\w+ )?(?:denial|retraction|correction)", "no truth (?:to|in)",
+    rf"(?:reports?|rumou?rs?|claims?|allegations?|stor(?:y|ies)) {_ON}(?:is|are|was|were|as) (?:\w+ )?{_NOT_SO}",
+    rf"(?:calls?|called|calling|brands?|branded) {_NEWS} {_ON}(?:as )?{_NOT_SO}",
+    r"(?:says?|said) (?:it|he|she|they) (?:did|has|have|had|is|are|was|were) ?(?:not|n[’']t)",
+    "no (?:current |immediate )?plans? to", "(?:has|have|had|with) no plans? for",
+    r"(?:not|isn[’']t|aren[’']t|wasn[’']t) (?:\w+ )?(?:planning to|in talks|in discussions)",
+    "debunk(?:s|ed)", rf"disput(?:es|ed|ing) {_NEWS}", rf"(?:refut(?:es|ed)|rebut(?:s|ted))(?: {_NEWS})?",
+    rf"(?:dismiss|reject|contradict)(?:e?s|ed|ing) {_NEWS}", rf"sh(?:oots?|ot|ooting) down {_NEWS}",
+    rf"push(?:es|ed|ing) back (?:on|against) {_NEWS}", "rul(?:es|ed) out(?= (?:an?|any) )",
+    "walk(?:s|ed|ing) back", "backtrack(?:s|ed)", "back-?pedal(?:s|l?ed|l?ing)", "corrects (?:the )?record",
+    "retract(?:s|ed)(?! (?:papers?|articles?|stud(?:y|ies)|research|publications?))",
+)  # fmt: skip
+# A note of the editors stands first, with a colon or in brackets: "Correction: …"; "error correction" does not.
+_NOTE = re.compile(r"^\W{0,9}(?:correction|corrected|retraction|retracted)(?=\s{0,3}[:\])—–|])", re.IGNORECASE)
+
+
+def denial(origin: str, title: str, text: str) -> str | None:
+    """Return the words with which an item denies, corrects or takes back something, in its title or first sentence; None without any.
+
+    Never of a paper: those correct errors, debunk claims and study retractions for a living.
+
+    >>> denial("press", "A lab denies reports of a sale", ""), denial("official", "Correction: our figures of May", "")
+    ('denies reports', 'Correction')
+    >>> denial("press", "A lab denies access to its model", ""), denial("press", "Error correction in quantum chips", "")
+    (None, None)
+    """
+    if origin == "paper":
+        return None
+    opening = _FIRST_SENTENCE.match(text)
+    for sentence in (title[:MAX_TITLE], opening[0] if opening else ""):
+        if found := _NOTE.search(sentence) or _DENIES.search(sentence):
+            return found[0].strip(" \t\n[(*")
+    return None

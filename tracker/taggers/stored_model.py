@@ -178,8 +178,8 @@ def _described(path: Path) -> dict[str, Any]:
     return described
 
 
-def read_npz(path: Path, sha256: str) -> dict[str, NDArray[Any]]:
-    """Return the arrays of a file that has this hash.
+def read_npz(path: Path, sha256: str, way_out: str = _WAY_OUT) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a file that has this hash; ``way_out`` ends the sentence on one that has not.
 
     Raises:
         ModelError: it cannot be read, has another hash, or holds anything but arrays of numbers.
@@ -187,14 +187,14 @@ def read_npz(path: Path, sha256: str) -> dict[str, NDArray[Any]]:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({error.strerror}); {_WAY_OUT}") from None
+        raise ModelError(f"{path}: cannot be read ({error.strerror}); {way_out}") from None
     if hashlib.sha256(data).hexdigest() != sha256:
-        raise ModelError(f"{path}: is not the file that model.json vouches for (sha256 differs); {_WAY_OUT}")
+        raise ModelError(f"{path}: is not the file that model.json vouches for (sha256 differs); {way_out}")
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
     except (ValueError, OSError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-        raise ModelError(f"{path}: is not a file of numbers ({error}); {_WAY_OUT}") from None
+        raise ModelError(f"{path}: is not a file of numbers ({error}); {way_out}") from None
 
 
 def npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:

@@ -21,11 +21,17 @@ _DESCRIPTION = (
     "decided it, every lab the text or rule behind it."
 )
 
-_HIDDEN = ("item_keys", "pending", "_sqlite_migrations", "sqlite_stat1", "sqlite_stat4")
+_HIDDEN = ("item_keys", "pending", "stale_weeks", "_sqlite_migrations", "sqlite_stat1", "sqlite_stat4")
 
 # What cannot be read from the schema. Facets only where a table stays small or an index answers; what
 # a large table can be counted by is a link in its description.
 _TABLES: dict[str, dict[str, Any]] = {
+    "weekly": {"sort_desc": "week", "facets": ["topic", "lab", "relation"]},
+    "race": {"sort_desc": "stories", "facets": ["topic", "lab"]},
+    "race_board": {"facets": ["topic", "lab", "kind"]},
+    "responses": {"sort_desc": "at", "facets": ["topic", "lab", "follower"]},
+    "response_board": {"sort_desc": "at", "facets": ["topic", "lab", "follower"]},
+    "item_days": {"sort_desc": "item"},
     "items": {"sort_desc": "id", "label_column": "title", "fts_table": "texts_fts", "fts_pk": "id"},
     "texts": {"sort_desc": "item", "label_column": "title", "fts_table": "texts_fts", "fts_pk": "item"},
     "sources": {"sort": "id", "label_column": "title", "facets": ["kind", "role", "origin"]},
@@ -39,6 +45,8 @@ _TABLES: dict[str, dict[str, Any]] = {
     "sightings": {"sort_desc": "item"},
     "links": {"sort_desc": "item"},
     "stories": {"sort_desc": "id", "label_column": "title"},
+    "story_board": {"sort_desc": "story"},
+    "rungs": {"sort_desc": "item"},
     "story_items": {"sort_desc": "item"},
     "watches": {"sort": "id", "label_column": "question"},
     "watch_events": {"sort_desc": "at", "facets": ["watch", "rung", "lab"]},
@@ -55,26 +63,98 @@ _TABLES: dict[str, dict[str, Any]] = {
     "model_card": {"sort": "topic"},
 }
 
-_COUNTED_BY = {"items": ("origin", "source", "act"), "item_topics": ("topic", "tier"), "item_labs": ("relation", "lab")}
+_COUNTED_BY = {
+    "items": ("origin", "source", "act"),
+    "item_topics": ("topic", "tier"),
+    "item_labs": ("relation", "lab"),
+    "rungs": ("rung", "lab"),
+}
 
 # Columns of views: where they come from, or what they say.
 _FROM = {
+    "race_board": (
+        "race",
+        *"topic lab since stories stories_low stories_high items all_items share share_low share_high usual times reported".split(),
+    ),
+    "response_board": (
+        "responses",
+        *"topic story lab at follower follower_at rung days usual_days chance chance_low chance_high".split(),
+    ),
     "latest": ("items", "id", "published_at", "url", "origin", "source", "first_seen_at", "backlog"),
     "tagged": ("item_topics", "topic", "tier", "score", "evidence", "model"),
     "source_health": (
         "sources",
         *"id lab kind role last_ok_at last_new_at fails last_error moved_to next_poll_at quiet_since habit_days".split(),
     ),
+    "story_board": ("stories", "title", "items", "sources", "first_at", "last_at"),
+    "denials": ("items", "title", "unconfirmed", "cue"),
     "labelled": ("labels", "tag", "value", "who", "at", "picked", "note"),
     "model_card": ("model_scores", *"topic split positives negatives average_precision precision recall threshold".split()),
 }
 _OWN = {
+    "item_days": {
+        "item": "Its row in items.",
+        "day": "The day for which it counts (UTC).",
+        "week": "The Monday of that day's week.",
+    },
+    "race_board": {
+        "name": "The lab's name.",
+        "kind": "What kind of lab it is.",
+        "newest_title": "The newest by the lab on the topic.",
+        "newest_url": "Where to read it.",
+        "newest_at": "When it was published, else first seen (UTC).",
+        "rungs": "How many stories there are of each kind of evidence by the lab itself.",
+        "first_title": "The first by the lab in these weeks.",
+        "first_url": "Where to read it.",
+        "first_at": "When it was published, else first seen (UTC).",
+    },
+    "response_board": {
+        "title": "The lab's first item in the story.",
+        "url": "Where to read it.",
+        "answer": "After how many days the follower came, or that it has not yet, or not within 60 days.",
+        "follower_title": "The proof: the follower's first item on the topic after that.",
+        "follower_url": "Where to read it.",
+    },
     "latest": {
         "topics": "What it is on, best first.",
         "by": "The labs whose it is.",
         "about": "The labs it is about.",
     },
     "tagged": {"item": "Its row in items; newest first."},
+    "story_board": {
+        "story": "Its row in stories.",
+        "first_item": "Who said it first: its earliest item, by published day; of one day the lab's own before paper before press.",
+        "first_source": "Its source.",
+        "first_origin": "What kind of thing it is.",
+        "first_day": "Its day (UTC); empty: none of the items bears a date.",
+        "same_day": "Other kinds that have an item on that same day: which of them came first cannot be told.",
+        "official_day": "The day of the first post of a lab; empty: there is none, or none with a date.",
+        "paper_day": "The day of the first paper.",
+        "press_day": "The day of the first press.",
+        "community_day": "The day of the first post of the community.",
+        "undated": "Items without a date: they may have been earlier.",
+        "paper_after_official": "Days from the lab's post to the paper; negative: the paper was earlier; empty: one of them is missing.",
+        "press_after_official": "Days from the lab's post to the press; negative: the press was earlier.",
+        "community_after_official": "Days from the lab's post to the community.",
+        "press_after_paper": "Days from the paper to the press.",
+        "community_after_paper": "Days from the paper to the community.",
+        "community_after_press": "Days from the press to the community.",
+        "rungs": "What kinds of evidence it holds, weakest first; reported only where the lab itself says nothing.",
+        "unconfirmed": "The words that say that it is unconfirmed, of the first item that has any.",
+        "denial": "The words with which a later item denies or corrects what is unconfirmed.",
+        "denied_by": "That item.",
+    },
+    "denials": {
+        "story": "Its row in stories.",
+        "item": "The unconfirmed item.",
+        "denied_by": "The item that denies or corrects it.",
+        "denial": "The words with which it does.",
+        "how": "denied or corrected.",
+        "denied_title": "The title of that item.",
+        "denied_url": "Where to read it.",
+        "denied_at": "When it was published, else first seen (UTC).",
+        "denied_source": "Its source.",
+    },
     "labelled": {"key": "Its own key.", "item": "Its row in items; empty while it is not known."},
     "model_card": {
         "model": "The model in use.",

@@ -63,10 +63,15 @@ LISTS = {
     "topic and lab": _OF_LAB.format(topic=" AND other.topic = :topic"),
 }
 
-# The story of each listed item with its newest 30 items and its lead; more are counted, not shown.
+# The story of each listed item with its newest 30 items and its lead; more are counted, not shown. Beside the listed item of a story of
+# several stands who said it first (JSON), as the board of stories has it.
 STORIES = """
 SELECT listed.value AS listed, stories.id AS story, stories.lead_item AS lead, stories.items, stories.sources, stories.first_at,
-  member.item, member.evidence
+  member.item, member.evidence,
+  CASE WHEN member.item = listed.value AND stories.items > 1 THEN (
+    SELECT json_object('source', first_source, 'official', date(official_day), 'paper', date(paper_day), 'press', date(press_day),
+      'community', date(community_day), 'undated', undated)
+    FROM story_board WHERE story_board.story = stories.id) END AS first
 FROM json_each(:listed) AS listed CROSS JOIN story_items AS own ON own.item = listed.value
   CROSS JOIN stories ON stories.id = own.story AND stories.merged_into IS NULL
   CROSS JOIN story_items AS member ON member.story = own.story
@@ -74,12 +79,17 @@ WHERE member.item IN (listed.value, stories.lead_item)
   OR member.item IN (SELECT item FROM story_items WHERE story = own.story ORDER BY item DESC LIMIT 30)
 ORDER BY listed.value, member.item"""
 
-ITEMS = """
+# What a later item of the story denies or corrects of an unconfirmed one (JSON).
+_DENIED = """CASE WHEN items.unconfirmed IS NOT NULL THEN (
+    SELECT json_object('how', how, 'cue', denial, 'title', denied_title, 'url', denied_url, 'source', denied_source)
+    FROM denials WHERE denials.item = items.id) END AS denied"""
+
+ITEMS = f"""
 SELECT items.id, items.key, items.source, items.url, items.title, items.authors, items.published_at, items.published_raw,
-  items.first_seen_at, items.origin, items.act, items.act_cue, items.unconfirmed, items.cue,
-  (SELECT key FROM links WHERE item = items.id AND key >= 'arxiv:' AND key < 'arxiv;' LIMIT 1) AS paper
+  items.first_seen_at, items.origin, items.unconfirmed, items.cue, {_DENIED},
+  (SELECT json_group_array(json_array(rung, lab, cue)) FROM rungs WHERE item = items.id) AS rungs
 FROM json_each(:items) AS listed CROSS JOIN items ON items.id = listed.value
-ORDER BY items.id DESC"""
+ORDER BY items.id DESC"""  # noqa: S608 - constants of this file
 
 TAGS = """
 SELECT item, topic, score, tier, evidence, model
@@ -136,9 +146,9 @@ SELECT id, started_at, finished_at, summary, NOT EXISTS (SELECT 1 FROM runs WHER
 FROM runs ORDER BY id DESC LIMIT 2"""
 
 # The items behind the answers to the standing questions.
-SIGNS = """
-SELECT items.id, items.key, items.url, items.title, items.unconfirmed, items.cue
-FROM json_each(:items) AS listed CROSS JOIN items ON items.id = listed.value"""
+SIGNS = f"""
+SELECT items.id, items.key, items.url, items.title, items.unconfirmed, items.cue, {_DENIED}
+FROM json_each(:items) AS listed CROSS JOIN items ON items.id = listed.value"""  # noqa: S608 - constants of this file
 
 # The longest open first.
 GAPS = """

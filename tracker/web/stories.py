@@ -1,7 +1,7 @@
 """A line of the list: a story, from the rows of its items.
 
 in   rows of ``queries``: which story each listed item belongs to, its items, what is said of them
-out  plain values for the template, in the order of the list: the lead's title, what else there is, tags, rungs, and why
+out  plain values for the template, in the order of the list: the lead's title, what else there is, tags, rungs, who was first, and why
 A story stands on the day of its newest item that fits the list: news on an old story is news. Its title is that of its lead, its tags
 are the best of all its items. Surprising: what is unconfirmed stays with the item that says so, and does not colour the lab's own lead.
 """
@@ -10,15 +10,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from itertools import groupby
 from typing import Any
 
 from tracker.store.items import IDS_PER_DAY
-from tracker.types import RUNGS
-from tracker.types import Facts as Known
 from tracker.urls import host_of, safe_url
-from tracker.watch import rungs_of
+from tracker.watch import story_rungs
 from tracker.web.links import Links
 from tracker.web.words import count, moment, time_of
 
@@ -56,7 +54,7 @@ def _story(
     members = [lead, *sorted(others, key=_at)]
     size = home[0]["items"] if home else 1
     labs = [row for member in members for row in said["ATTRIBUTIONS"].get(member["id"], ())]
-    rungs = _rungs(members, said["ATTRIBUTIONS"], names)
+    rungs = _rungs(members, names)
     seen_in = list(dict.fromkeys(row["title"] for row in said["SIGHTINGS"].get(lead["id"], ())))
     return {
         "id": listed,
@@ -74,6 +72,7 @@ def _story(
         "topics": list(_topic_chips([tag for member in members for tag in said["TAGS"].get(member["id"], ())], names, links)),
         "labs": list(_lab_chips(labs, names, links)),
         "proofs": rungs,
+        "first": _first(home, members, said["ATTRIBUTIONS"], names),
         "members": list(_members(members, home, said["SIGHTINGS"])) if size > 1 else [],
         "first_seen": moment(lead["first_seen_at"], now),
         "key": lead["key"],
@@ -91,11 +90,13 @@ def _at(row: Row) -> str:
     return str(row["published_at"] or row["first_seen_at"])
 
 
-def doubt(row: Row) -> dict[str, str] | None:
-    """What nobody has confirmed, with the words that say so."""
+def doubt(row: Row) -> dict[str, Any] | None:
+    """What nobody has confirmed, with the words that say so; what was denied or corrected of it later, with its words and where."""
     if not row.get("unconfirmed"):
         return None
-    return {"word": "possibly unconfirmed" if row["unconfirmed"] == "possibly" else "unconfirmed", "cue": row["cue"] or ""}
+    word = "possibly unconfirmed" if row["unconfirmed"] == "possibly" else "unconfirmed"
+    denied = json_of(row["denied"], dict)
+    return {"word": word, "cue": row["cue"] or "", "denied": {**denied, "href": safe_url(denied["url"])} if denied else None}
 
 
 # -- what else there is -----------------------------------------------------------------------------
@@ -129,24 +130,47 @@ def _some(values: Sequence[str], limit: int, between: str = ", ") -> str:
 # -- rungs ------------------------------------------------------------------------------------------
 
 
-def _rungs(members: Sequence[Row], labs: Rows, names: Names) -> list[tuple[str, str, str]]:
+def _rungs(members: Sequence[Row], names: Names) -> list[tuple[str, str, str]]:
     """The rungs of a story, highest first, each with whose it is and the cue that says so. Press beside the lab's own word adds none."""
     found: dict[str, tuple[str, str, str]] = {}
     for row in members:
-        for rung, lab, cue in _rungs_of(row, labs.get(row["id"], ())):
+        for rung, lab, cue in json_of(row["rungs"], list):
             found.setdefault(rung, (rung, names.get(("lab", lab), lab), cue))
-    own = [found[rung] for rung in reversed(RUNGS[1:]) if rung in found]
-    return own or [found[rung] for rung in RUNGS[:1] if rung in found]
+    return [found[rung] for rung in reversed(story_rungs(found))]
 
 
-def _rungs_of(row: Row, said: Sequence[Row]) -> list[tuple[str, str, str]]:
-    """What kind of evidence an item is, for whom, and the cue that says so."""
-    by, about = ({one["lab"]: one["evidence"] for one in said if one["relation"] == relation} for relation in ("by", "about"))
-    known = Known(
-        row["id"], row["key"], row["url"], row["title"], "", _at(row), row["origin"] or "press", row["act"], row["act_cue"] or "",
-        by, about, {}, frozenset(filter(None, [row["paper"]])),
-    )  # fmt: skip
-    return rungs_of(known)
+# -- who said it first ------------------------------------------------------------------------------
+
+_KINDS = {"official": "the lab’s own post", "paper": "the paper", "press": "the press", "community": "the community"}
+
+
+def _first(home: Sequence[Row], members: Sequence[Row], labs: Rows, names: Names) -> str:
+    """Who said it first and how many days before the other kinds of origin; "" where only one kind has a date.
+
+    By published days: many sources give no hour, so what came on one day is said to have come on one day.
+    """
+    told: dict[str, Any] = next((json_of(row["first"], dict) for row in home if row["first"]), {})
+    days = {kind: date.fromisoformat(told[kind]) for kind in _KINDS if told.get(kind)}
+    if len(days) < 2:
+        return ""
+    words = _KINDS | _own(members, labs, names)
+    start = min(days.values())
+    first = [words[kind] for kind, day in days.items() if day == start]
+    head = f"{first[0]}, {told['source']}" if len(first) == 1 else f"{', '.join(first[:-1])} and {first[-1]}, the same day"
+    later = [f"{_days(day - start)} before {words[kind]}" for kind, day in sorted(days.items(), key=lambda pair: pair[1]) if day > start]
+    undated = f"; {count(told['undated'], 'item')} without a date" if told["undated"] else ""
+    return ", ".join([head, *later]) + undated
+
+
+def _days(span: timedelta) -> str:
+    return f"{span.days:,} day{'' if span.days == 1 else 's'}"
+
+
+def _own(members: Sequence[Row], labs: Rows, names: Names) -> dict[str, str]:
+    """The lab's own post by the name of the lab, where one is known."""
+    posts = (row for member in members if member["origin"] == "official" for row in labs.get(member["id"], ()))
+    lab = next((row["lab"] for row in posts if row["relation"] == "by"), None)
+    return {"official": f"{names.get(('lab', lab), lab)}’s own post"} if lab else {}
 
 
 # -- tags -------------------------------------------------------------------------------------------
