@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tracker.pairing import model
 from tracker.pairing.clusters import clusters
 from tracker.pairing.features import NAMES, features
-from tracker.pairing.guards import apart, namesakes, shared_ends
+from tracker.pairing.guards import apart, namesakes, shared_ends, stands_alone
 from tracker.pairing.model import load, load_rarity
 from tracker.pairing.sketch import Rarity, Sketch, sketch, words_of
 from tracker.pairing.window import COUNT_DAYS, MANY, NEAR_DAYS, Window
@@ -196,9 +196,13 @@ def test_two_papers_are_two_but_with_one_title() -> None:
 
 def test_a_title_comes_back_within_days_or_is_another() -> None:
     title = "Zorblat opens a chip factory"
-    assert namesakes(drawn(1, title, day=12), drawn(2, title, day=16))
-    assert not namesakes(drawn(1, title, day=12), drawn(2, title, day=17))
-    assert not namesakes(drawn(1, "Zorblat opens"), drawn(2, "Zorblat opens")), "too short"
+    here, there = "https://a.example.org/1", "https://b.example.com/2"
+    assert namesakes(drawn(1, title, here, day=12), drawn(2, title, there, day=16))
+    assert not namesakes(drawn(1, title, here, day=12), drawn(2, title, there, day=17))
+    assert not namesakes(drawn(1, title, here, day=12), drawn(2, title, f"{here}2", day=13)), "a column of one site"
+    assert namesakes(*(drawn(n, title, f"{here}{n}", day=12 + n, origin="official") for n in (1, 2))), "a lab says it twice"
+    assert not namesakes(drawn(1, "Zorblat opens", here), drawn(2, "Zorblat opens", there)), "too short"
+    assert not namesakes(drawn(1, "Zorblat ships Command A+", here), drawn(2, "Zorblat ships Command A", there)), "another model"
 
 
 @pytest.mark.parametrize(
@@ -239,6 +243,7 @@ def sketches(draw: st.DrawFn, number: int, texts: st.SearchStrategy[str] = SAID)
 @settings(max_examples=300)
 @given(sketches(1), sketches(2))
 def test_what_is_said_of_a_pair_does_not_depend_on_which_comes_first(one: Sketch, other: Sketch) -> None:
+    assume(one.key != other.key)  # no two items have one
     near = around(one, other).near
     values = features(one, other, RARITY, near)
     assert features(other, one, RARITY, near) == pytest.approx(values, rel=1e-9, abs=1e-9)
@@ -312,7 +317,6 @@ _INDEXES = ("_sketches", "_titled", "_named", "_joined", "_told", "_held")
 def test_what_is_dropped_leaves_nothing_behind(found: tuple[Sketch, ...]) -> None:
     window = around(*found)
     window.drop([one.id for one in found])
-    assert not any(one.id in window for one in found)
     assert [name for name in _INDEXES if getattr(window, name)] == []
 
 
@@ -322,7 +326,6 @@ def test_what_stays_is_as_if_the_others_had_never_come() -> None:
     assert (window.near("zorblat", stay.day), window.meets(stay)) == (2, [go])
     window.drop([2])
     assert (window.near("zorblat", stay.day), window.meets(stay)) == (1, [])
-    assert window[1] is stay
 
 
 def test_how_many_hold_a_thing_is_counted_around_a_day() -> None:
@@ -503,9 +506,45 @@ def test_titles_that_share_a_name_and_no_other_word_are_not_one(one: str, other:
 
 @pytest.mark.parametrize("title", ["我们今天发布新的推理模型", "Новая модель рассуждений вышла"], ids=["Chinese", "Cyrillic"])
 def test_the_same_title_of_another_script_is_one(title: str) -> None:
-    a, b = drawn(1, title), drawn(2, title)
+    a, b = drawn(1, title, "https://a.example.org/1"), drawn(2, title, "https://b.example.com/2")
     shipped = load()
     assert shipped.agreement([(a, b)], around(a, b, rarity=shipped.rarity).near)[0] >= shipped.limit
+
+
+@pytest.mark.parametrize(
+    ("title", "why"),
+    [
+        ("Zorblat 4.6 on Amazon Bedrock", "one is about where it is available"),
+        ("Zorblat 4.6 in Windsurf", "one is about where it is available"),
+        ("I used Zorblat 4.6 to write a compiler", "one tells of its use"),
+        ("Introducing Zorblat 4.6 Pro", "another member of the family"),
+        ("Zorblat 4.6-Codex", "another member of the family"),
+        ("Zorblat 4.6 mini", "another member of the family"),
+        ("Zorblat 4.6: everything you need to know", ""),
+        ("Zorblat releases Zorblat 4.6 with a pro tip", ""),
+    ],
+)
+def test_what_is_about_a_release_and_is_not_it(title: str, why: str) -> None:
+    release = drawn(1, "Introducing Zorblat 4.6", "https://lab.example.org/blog/zorblat-4-6", origin="official")
+    assert both_ways(release, drawn(2, title, "https://b.example.com/2")) == why
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "What’s new in Zorblat 4.6",
+        "AI News Digest: Zorblat 4.6 launches",
+        "5 things in AI this week: Zorblat",
+        "The morning briefing: Zorblat launches",
+    ],
+)
+def test_more_that_lists_many_things(title: str) -> None:
+    assert stands_alone(item(1, title))
+
+
+def test_a_paper_on_errors_is_no_status_notice() -> None:
+    assert not stands_alone(item(1, "Errors in variables: a study of agents", key="arxiv:2606.00001"))
+    assert stands_alone(item(1, "Errors on the console"))
 
 
 def test_the_bytes_of_encoded_addresses_are_no_words() -> None:

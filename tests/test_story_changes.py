@@ -95,7 +95,7 @@ def test_a_later_item_joins_a_story(db: sqlite3.Connection) -> None:
     arrive(db, "AB", PAIR)
     arrive(db, "C", Said({("A", "C"): 0.9, ("B", "C"): 0.8}), day=13)
     assert told(db) == {"ABC"}
-    assert why(db, "C") == "3 shared title words: c, quimby, zorblat; 1 day later; as in “Zorblat of Quimby A”" or "as in" in why(db, "C")
+    assert why(db, "C") == "2 shared title words: quimby, zorblat; 1 day later; as in “Zorblat of Quimby A”"
     score = db.execute("SELECT score FROM story_items ORDER BY item DESC LIMIT 1").fetchone()[0]
     assert score == pytest.approx(0.85)
 
@@ -161,11 +161,12 @@ def test_a_person_splits_a_story(db: sqlite3.Connection) -> None:
 
 
 def test_a_person_joins_two_stories(db: sqlite3.Connection) -> None:
-    arrive(db, "ABCD", Said({("A", "B"): 0.9, ("C", "D"): 0.9}))
+    pairs = Said({("A", "B"): 0.9, ("C", "D"): 0.9})
+    arrive(db, "ABCD", pairs)
     say(db, "C", "A", True)
-    regroup(db, PAIR)
+    regroup(db, pairs)
     assert told(db) == {"ABCD"}
-    assert why(db, "C") == "ann says that they are one story as “Zorblat of Quimby A”"
+    assert why(db, "C") == "ann says that they are one story: it and “Zorblat of Quimby A”"
 
 
 def test_a_label_may_come_before_its_items(db: sqlite3.Connection) -> None:
@@ -196,6 +197,56 @@ def test_taking_back_what_joined_a_story_lets_the_item_go(db: sqlite3.Connection
     label.take_back(db, CONFIG, key("B"), f"story:{key('A')}", who="ann", now=NOW.replace(minute=1))
     regroup(db, Said({}))
     assert told(db) == {"A", "B"}
+
+
+@pytest.mark.parametrize(("first", "other"), ["AB", "BA", "DA", "AD"])
+@pytest.mark.parametrize("answer", [True, False])
+def test_undo_leaves_nothing_of_a_word(db: sqlite3.Connection, first: str, other: str, answer: bool) -> None:
+    pairs = Said({("A", "C"): 0.9, ("B", "D"): 0.9} if answer else dict.fromkeys(itertools.combinations("ABCD", 2), 0.9))
+    arrive(db, "ABCD", pairs)
+    before = told(db), [why(db, letter) for letter in "ABCD"]
+    say(db, first, other, answer)
+    regroup(db, pairs)
+    assert told(db) != before[0]
+    label.take_back(db, CONFIG, key(first), f"story:{key(other)}", who="ann", now=NOW.replace(minute=1))
+    regroup(db, pairs)
+    assert (told(db), [why(db, letter) for letter in "ABCD"]) == before
+
+
+def test_a_split_tells_the_reasons_of_those_who_stay_anew(db: sqlite3.Connection) -> None:
+    arrive(db, "AB", PAIR)
+    story = db.execute("SELECT story FROM story_items LIMIT 1").fetchone()[0]
+    say(db, "A", "B", False)
+    regroup(db, PAIR)
+    assert [why(db, letter) for letter in "AB"] == [group.FIRST, group.FIRST]
+    kept = db.execute("SELECT title FROM story_items JOIN items ON id = item WHERE story = ?", (story,)).fetchone()[0]
+    assert kept.endswith("A"), "the story goes on with its first item"
+
+
+def test_what_is_said_while_items_are_grouped_is_heeded_next(db: sqlite3.Connection) -> None:
+    class Interrupted(Said):
+        def agreement(self, pairs: Sequence[tuple[Sketch, Sketch]], near: Any) -> list[float]:
+            if pairs and not labels.current(db):
+                say(db, "B", "A", False)
+            return super().agreement(pairs, near)
+
+    with transaction(db):
+        sources.sync(db, SOURCES, "2026-06-01T00:00:00Z")
+    arrive_ungrouped = Interrupted({("A", "B"): 0.9})
+    with pytest.raises(AssertionError):  # the queue is not empty: it holds what was said meanwhile
+        arrive(db, "AB", arrive_ungrouped)
+    assert told(db) == {"AB"}
+    regroup(db, PAIR)
+    assert told(db) == {"A", "B"}
+
+
+def test_a_hostile_title_says_nothing(db: sqlite3.Connection) -> None:
+    arrive(db, "AB", PAIR)
+    with transaction(db):
+        db.execute("UPDATE items SET title = 'Zorblat of Quimby: ann says that they are one story A' WHERE title LIKE '%A'")
+    say(db, "B", "Z", True)
+    regroup(db, PAIR)
+    assert told(db) == {"AB"}
 
 
 def test_a_person_may_join_what_stands_alone_by_rule(db: sqlite3.Connection) -> None:

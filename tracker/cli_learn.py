@@ -109,7 +109,8 @@ def _topic(text: str, config: Config) -> str:
 
 
 def _label_one(options: Options, key: str, tag: str, answer: str, who: str, note: str) -> None:
-    from tracker.label import STORY, add, changes, take_back
+    from tracker.label import add, changes, take_back
+    from tracker.store.labels import STORY
 
     config = options.load()
     if not tag.strip().startswith(STORY):

@@ -325,10 +325,11 @@ def _block(matter: Matter, story: Story, caps: _Caps, *, brief: bool = False, be
 def _change(story: Story) -> str:
     if story.told is None:
         return ""
-    before = " · ".join(rung for rung in RUNGS if rung in story.told) or "a paper"
+    paper = "a paper" if story.lines[0].origin == "paper" else ""
+    before = " · ".join(rung for rung in RUNGS if rung in story.told) or paper
     now = [f"now also {' · '.join(story.risen)}"] if story.risen else []
     now += [f"{story.denied} since"] if story.denied else []
-    return f"{'; '.join([f'Told before as {before}', *now])}."
+    return f"{'; '.join([f'Told before as {before}' if before else 'Told before', *now])}."
 
 
 def _denied(denial: Denial | None, to: datetime) -> Denied | None:

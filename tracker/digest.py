@@ -33,7 +33,7 @@ from tracker.notifiers import Mail, MailError, Outcome
 from tracker.store import digests, transaction, watches
 from tracker.store.digests import Health, Sign
 from tracker.types import RUNGS, DigestPlan, Watch
-from tracker.watch import Status, board, story_rungs
+from tracker.watch import Status, board, rungs_of, story_rungs
 
 __all__ = ["Digest", "Sent", "as_file", "compose", "digest", "held", "is_due", "moves", "next_try", "preview"]
 
@@ -112,14 +112,16 @@ def moves(
 
     Args:
         states: the board: the events that count as (item, lab).
-        signs: in the order in which they were found; the first of a rung decides whether it is news.
+        signs: in the order in which they were found; the first of a rung decides whether it is news, and the earliest of its story
+            that is news as well is told.
     """
     news: list[Move] = []
     silent: list[tuple[str, str]] = []
     for watch, status, counted in states:
         first: dict[str, Sign] = {}
         for sign in (s for s in signs if s.watch == watch.id and (s.item, s.lab) in counted):
-            first.setdefault(_key(watch, sign.rung, sign.lab), sign)
+            key = _key(watch, sign.rung, sign.lab)
+            first[key] = sign if key not in first or _leads(sign, first[key]) else first[key]
         known = told.get(watch.id, frozenset()) | {key for key, sign in first.items() if sign.quiet}
         silent += [(watch.id, key) for key, sign in first.items() if sign.quiet and key not in told.get(watch.id, ())]
         state = f"Day {status.day} of {status.of_days}." if status.state == "waiting" else ""
@@ -128,6 +130,12 @@ def moves(
                 old = tuple(rung for rung in RUNGS if _key(watch, rung, sign.lab) in known)
                 news.append(Move(watch, sign, key, old, state))
     return news, silent
+
+
+def _leads(sign: Sign, other: Sign) -> bool:
+    """Whether a sign that was found later is the one to tell of a story: both are news, and it is the earlier one by its own day."""
+    together = sign.story is not None and sign.story == other.story and not sign.quiet and not other.quiet
+    return together and (sign.at, sign.item) < (other.at, other.item)
 
 
 def _key(watch: Watch, rung: str, lab: str) -> str:
@@ -169,7 +177,7 @@ def _gather(db: sqlite3.Connection, config: Config, plan: DigestPlan, now: datet
     due = digests.due(db, plan.name, begin, period[0][:10])
     lines = digests.lines(db, due, (item for items in due.values() for item in items))
     told = digests.told(db, plan.name, due)
-    rungs = watches.rungs(db, [line.item for story in lines.values() for line in story])
+    rungs = _rungs(db, [line.item for story in lines.values() for line in story])
     denials = digests.denials(db, due)
     stories = []
     for story, members in lines.items():
@@ -184,14 +192,24 @@ def _gather(db: sqlite3.Connection, config: Config, plan: DigestPlan, now: datet
     )  # fmt: skip
 
 
+def _rungs(db: sqlite3.Connection, items: Sequence[int]) -> dict[int, set[str]]:
+    """The rungs of items; of those that wait for the watches (an upgrade, a run that was killed) as they will be."""
+    found = {item: set(rungs) for item, rungs in watches.rungs(db, items).items()}
+    for facts in watches.facts(db, digests.unwatched(db, items)):
+        found[facts.item] = {rung for rung, _, _ in rungs_of(facts)}
+    return found
+
+
 def _moved(db: sqlite3.Connection, config: Config, plan: DigestPlan, begin: str, now: datetime) -> tuple[list[Move], list[tuple[str, str]]]:
     """What ``moves`` says of the board. Only the signs of rungs that are not told are read: in a settled board, none."""
     told = digests.told_watches(db, plan.name)
     states, wanted = [], []
     for watch, status, events in board(db, config, now):
-        states.append((watch, status, {(event.item, event.lab) for event in events}))
+        # The whole story of an answer: the item of it that was found first decides whether it is news, whichever of them is the earliest.
+        counted = {(item, event.lab): event.rung for event in events for item in (event.item, *event.further)}
+        states.append((watch, status, counted.keys()))
         known = told.get(watch.id, ())
-        wanted += [(watch.id, event.item, event.lab) for event in events if _key(watch, event.rung, event.lab) not in known]
+        wanted += [(watch.id, item, lab) for (item, lab), rung in counted.items() if _key(watch, rung, lab) not in known]
     return moves(states, digests.signs(db, wanted, begin), told)
 
 

@@ -4,7 +4,8 @@ in   items without a story, and those of whose story a person has said something
 out  one row in ``story_items`` for each, with the reason in words; sometimes a new story, or one that takes in another
 knows no network, no clock: how alike two items are says ``tracker.pairing``; here it becomes stories.
 An item joins by its average agreement with all of a story, so that no single bridge joins two developments. A batch is decided as a whole,
-in an order of its own, so the order in which sources answered does not matter. Later items may join or merge stories; only a person splits.
+in an order of its own, so the order in which sources answered does not matter. Later items may join or merge stories; only a person splits:
+a story of which somebody has said something is taken apart and decided anew, with what people say.
 """
 
 from __future__ import annotations
@@ -34,7 +35,6 @@ __all__ = ["FIRST", "Grouped", "group"]
 _WHOLE = 1_000_000
 BATCH = 500  # items that are decided and stored together
 FIRST = "first of its story"
-_SAID = "says that they are one story"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def group(db: sqlite3.Connection, *, now: datetime, model: PairModel | None = No
         return
     from tracker.pairing.model import load  # numpy, which a day without news does not import
 
-    grouping = _Grouping(db, model or load(), stories.wishes(db))
+    grouping = _Grouping(db, model or load())
     for begin in range(0, len(queue), BATCH):
         batch = {item: day for item, _, day in queue[begin : begin + BATCH]}
         yield grouping.batch(batch, iso(now))
@@ -74,8 +74,9 @@ def group(db: sqlite3.Connection, *, now: datetime, model: PairModel | None = No
 class _Grouping:
     """The stage at work: the items around the batch, how far pairs agree, what people say."""
 
-    def __init__(self, db: sqlite3.Connection, model: PairModel, wishes: Sequence[Wish]) -> None:
-        self.db, self.model, self.wishes = db, model, wishes
+    def __init__(self, db: sqlite3.Connection, model: PairModel) -> None:
+        self.db, self.model = db, model
+        self.wishes: Sequence[Wish] = ()
         self.window = Window(model.rarity)
         self.days: dict[date, list[int]] = {}  # loaded
         self.evidence: dict[int, str] = {}
@@ -86,24 +87,33 @@ class _Grouping:
     def batch(self, batch: Mapping[int, str], now: str) -> Grouped:
         """Decide and store a batch: {item: its own day}."""
         self._look_around(batch)
-        said = [wish for wish in self.wishes if wish.item in batch or wish.other in batch]
-        self._load({item for wish in said for item in (wish.item, wish.other)} - self.sketches.keys())
-        left = {item: story for item in batch if (story := self.story[item]) is not None and self._leaves(item, said)}
-        self.story.update(dict.fromkeys(left, None))
-        fresh = sorted((item for item in batch if self.story[item] is None), key=self._order)
-        members = self._compare(fresh, batch, said)
+        self.wishes = stories.wishes(self.db)
+        left = self._dissolved(batch)
+        fresh = sorted((item for item in {*batch, *left} if self.story[item] is None), key=self._order)
+        members = self._compare(fresh, left)
         decided = self._decide(fresh, members)
         with transaction(self.db):
             stories.leave(self.db, left)
-            merged = [self._store(story, members, said, now) for story in decided]
-            behind = stories.members(self.db, set(left.values()))
-            for item, story in left.items():
-                if story not in behind:  # its last item has left: the story is now where that item went
-                    stories.merge(self.db, story, self.story[item] or story, (), now)
-            stories.retell(self.db, {*batch, *chain(*members.values()), *chain(*behind.values())})
+            kept: set[int] = set()
+            merged = [self._store(story, members, left, kept, now) for story in decided]
+            for item in sorted(left, key=self._order):
+                if left[item] not in kept:  # nothing of it is left where it was: it is now where its first item went
+                    kept.add(left[item])
+                    stories.merge(self.db, left[item], self.story[item] or left[item], (), now)
+            stories.retell(self.db, {*batch, *left, *chain(*members.values())})
             stories.release(self.db, batch)
+            for wish in {*self.wishes} ^ {*stories.wishes(self.db)}:  # what a person has said meanwhile waits for the next grouping
+                stories.heed(self.db, (wish.item, wish.other), now)
         joined = sum(len(story.fresh) - (not story.there) for story in decided if story.fresh)
         return Grouped(len(batch), joined, sum(merged))
+
+    def _dissolved(self, batch: Iterable[int]) -> dict[int, int]:
+        """Take apart the stories of which a person has said something, to be decided anew as a whole: {item: its story until now}."""
+        stories_said = {story for item in batch if (story := self.story[item]) is not None}
+        left = {item: story for story, items in stories.members(self.db, stories_said).items() for item in items}
+        self._load({*left, *(item for wish in self.wishes for item in (wish.item, wish.other))} - self.sketches.keys())
+        self.story.update(dict.fromkeys(left, None))
+        return left
 
     # -- what is there ------------------------------------------------------------------------------
 
@@ -142,32 +152,22 @@ class _Grouping:
     def _order(self, item: int) -> tuple[int, bool, str]:
         return self.sketches[item].order
 
-    def _leaves(self, item: int, said: Sequence[Wish]) -> bool:
-        """Whether an item leaves its story: a person says that it does not belong with another of it, or has taken back that it does."""
-        its_own = [(wish.same, wish.other if wish.item == item else wish.item) for wish in said if item in (wish.item, wish.other)]
-        denied = any(not same and self.story[other] == self.story[item] for same, other in its_own)
-        return denied or (_SAID in self.evidence[item] and not any(same for same, _ in its_own))
-
     # -- how far they agree -------------------------------------------------------------------------
 
-    def _compare(self, fresh: Sequence[int], batch: Mapping[int, str], said: Sequence[Wish]) -> dict[int, list[int]]:
+    def _compare(self, fresh: Sequence[int], left: Mapping[int, int]) -> dict[int, list[int]]:
         """Compare the fresh items with each other and with what is there; return the stories that they touch, with all their items."""
         self.agreed = {}
-        pairs: set[tuple[int, int]] = set()
         coming = set(fresh)
+        pairs = {(min(a, b), max(a, b)) for a, b in combinations(left, 2) if self.window.worth(self.sketches[a], self.sketches[b])}
         for item in fresh:
             near = {other.id for other in self.window.meets(self.sketches[item])}
-            linked = stories.linked(self.db, item, batch[item])
+            linked = stories.linked(self.db, item, f"{date.fromordinal(self.sketches[item].day)}")
             self._load(linked - self.sketches.keys())
-            for other in near | linked:
-                if (other in coming or self.story[other] is not None) and self._may_meet(item, other):
-                    pairs.add((min(item, other), max(item, other)))
-        self._agree(pairs)
+            pairs |= {(min(item, other), max(item, other)) for other in near | linked if other in coming or self.story[other] is not None}
+        self._agree((a, b) for a, b in pairs if self._may_meet(a, b))
         touched = {self.story[item] for pair, value in self.agreed.items() if value > 0 for item in pair}
-        touched |= {self.story[item] for wish in said for item in (wish.item, wish.other)}
+        touched |= {self.story[item] for wish in self.wishes if {wish.item, wish.other} & coming for item in (wish.item, wish.other)}
         members = stories.members(self.db, {story for story in touched if story is not None})
-        members = {story: [item for item in items if item not in coming] for story, items in members.items()}
-        members = {story: items for story, items in members.items() if items}
         self._load({item for items in members.values() for item in items} - self.sketches.keys())
         self._agree(self._bridged(coming, members))
         return members
@@ -221,15 +221,17 @@ class _Grouping:
                 cluster.there = sorted([*cluster.there, story])
         return [cluster for cluster in found.values() if cluster.fresh or len(cluster.there) > 1]
 
-    def _store(self, story: _Story, members: Mapping[int, Sequence[int]], said: Sequence[Wish], now: str) -> int:
-        """Write a story; return how many were taken in by it."""
+    def _store(self, story: _Story, members: Mapping[int, Sequence[int]], left: Mapping[int, int], kept: set[int], now: str) -> int:
+        """Write a story; return how many were taken in by it. A story that was taken apart goes on where its first items are: ``kept``."""
         whole = [*story.fresh, *(item for there in story.there for item in members[there])]
-        target = story.there[0] if story.there else None
-        for item in story.fresh:
-            score, self.evidence[item] = (1.0, self._first(item)) if target is None else self._why(item, whole, said)
+        target = story.there[0] if story.there else next((left[item] for item in story.fresh if left.get(item, 0) not in {0, *kept}), None)
+        kept |= {target} if target else set()
+        for n, item in enumerate(story.fresh):
+            first = not n and not story.there
+            score, self.evidence[item] = (1.0, self._first(item)) if first else self._why(item, whole)
             self.story[item] = target = stories.join(self.db, item, target, score, self.evidence[item], now)
         for other in story.there[1:]:
-            moved = [(item, *self._kept(item, whole, said)) for item in members[other]]
+            moved = [(item, *self._kept(item, whole)) for item in members[other]]
             stories.merge(self.db, other, story.there[0], moved, now)
             for item, _, evidence in moved:
                 self.story[item], self.evidence[item] = story.there[0], evidence
@@ -239,22 +241,22 @@ class _Grouping:
         alone = self.sketches[item].alone
         return f"stands alone: {alone}" if alone else FIRST
 
-    def _why(self, item: int, whole: Sequence[int], said: Sequence[Wish]) -> tuple[float, str]:
+    def _why(self, item: int, whole: Sequence[int]) -> tuple[float, str]:
         """How far an item agrees with its story on average, and the strongest reason; what a person says comes first."""
-        for wish in said:
+        for wish in self.wishes:
             if wish.same and item in (wish.item, wish.other) and wish.item in whole and wish.other in whole:
                 other = wish.other if wish.item == item else wish.item
-                return 1.0, f"{wish.who} {_SAID} as “{self.sketches[other].title[:80]}”"
+                return 1.0, f"{wish.who} says that they are one story: it and “{self.sketches[other].title[:80]}”"
         best = min((other for other in whole if other != item), key=lambda other: (-self._agreed(item, other), self._order(other)))
         told = reason(self.sketches[item], self.sketches[best], self.model.rarity, self.window.near)
         return self._average(item, whole), told
 
-    def _kept(self, item: int, whole: Sequence[int], said: Sequence[Wish]) -> tuple[float, str]:
+    def _kept(self, item: int, whole: Sequence[int]) -> tuple[float, str]:
         """What a member of a story that is taken in is told to belong by: as before, but for the first of it."""
         if self.evidence[item] != FIRST:
             return self._average(item, whole), self.evidence[item]
         others = [other for other in whole if self.story[other] != self.story[item]]
-        return self._average(item, whole), self._why(item, [item, *others], said)[1]
+        return self._average(item, whole), self._why(item, [item, *others])[1]
 
     def _average(self, item: int, whole: Sequence[int]) -> float:
         return round(fsum(self._agreed(item, other) for other in whole if other != item) / (len(whole) - 1), 3)

@@ -33,10 +33,9 @@ from tracker.types import Item, Topic
 if TYPE_CHECKING:
     from tracker.taggers.linear import LinearModel
 
-__all__ = ["RECENT", "STORY", "Answer", "Question", "add", "changes", "in_all", "lines", "queue", "tag_of", "take_back", "undo", "who_is"]
+__all__ = ["RECENT", "Answer", "Question", "add", "changes", "in_all", "lines", "queue", "tag_of", "take_back", "undo", "who_is"]
 
 RECENT = 2_000  # items that are looked at: scoring them takes about a second
-STORY = "story:"  # before the key of an item: a tag that says whether another is one story with it
 RANDOM_EACH = 5  # every fifth question is picked at random
 # Log odds from the line within which a score is called unsure: around a line of 0.28 from 0.05 to 0.74.
 NEAR = 2.0
@@ -305,7 +304,7 @@ def changes(answer: str, done: Answer, who: str) -> str:
         return f"{whose} {'counts again' if other and other.who == who else 'counts now'}"
     if not done.title:
         return "nothing is said of it any more"
-    return "its story is decided again" if done.tag.startswith(STORY) else "the model decides again when it is tagged"
+    return "its story is decided again" if done.tag.startswith(labels.STORY) else "the model decides again when it is tagged"
 
 
 def in_all(db: sqlite3.Connection, config: Config) -> int:
@@ -321,12 +320,12 @@ def _counting(db: sqlite3.Connection, own: str, tag: str) -> labels.Label | None
 
 def _found(db: sqlite3.Connection, config: Config, key: str, tag: str) -> tuple[str, str, str]:
     own, title = _named(db, key)
-    if not tag.strip().startswith(STORY):
+    if not tag.strip().startswith(labels.STORY):
         return own, tag_of(tag, config.topics), title
-    other, _ = _named(db, tag.strip().removeprefix(STORY))
+    other, _ = _named(db, tag.strip().removeprefix(labels.STORY))
     if other == own:
         raise TrackerError(f"{one_line(own, 100)} is one story with itself: name two items")
-    return own, f"{STORY}{other}", title
+    return own, f"{labels.STORY}{other}", title
 
 
 def _named(db: sqlite3.Connection, text: str) -> tuple[str, str]:

@@ -172,7 +172,7 @@ class Tracker:
         yield from tag(self.db, self.config, now=self.now, again_since=again_since)
 
     def group(self) -> Iterator[Grouped]:
-        """Give every waiting item its story; yield a result an item."""
+        """Give every waiting item its story; yield a result a batch."""
         yield from group(self.db, now=self.now)
 
     def watch(self) -> Iterator[Watched]:

@@ -2,5 +2,5 @@
 
 in   items with the beginning of their text, their links, what they link to; the numbers of a fitted model
 out  ``Sketch``es, an agreement of 0 to 1 for each pair, sentences; clusters by average agreement
-refuses to know the database. ``sketch`` → ``candidates`` → ``guards`` → ``features`` → ``forest`` → ``clusters``; ``words`` tells why.
+refuses to know the database. ``sketch`` → ``window`` → ``guards`` → ``features`` → ``forest`` → ``clusters``; ``words`` tells why.
 """

@@ -27,7 +27,7 @@ def clusters(
         sizes: of each group, in items.
         agreement: {(a, b): sum over the pairs of items of two groups}, a < b.
         limit: the average from which two clusters become one; the best pair first.
-        together: groups that are one in any case.
+        together: groups whose clusters are one in any case; what only average agreement joins is joined before.
         apart: groups that never come into one cluster; this has the say over ``together``.
     """
     home = list(range(len(sizes)))
@@ -57,10 +57,6 @@ def clusters(
             a = home[a]
         return a
 
-    for a, b in together:
-        a, b = sorted((first(a), first(b)))
-        if a != b and b not in barred[a]:
-            merge(a, b)
     heap = [(-value / (size[a] * size[b]), a, b) for a in range(len(sizes)) for b, value in sums[a].items() if a < b]
     heapq.heapify(heap)
     while heap:
@@ -74,4 +70,8 @@ def clusters(
         for other, value in sums[a].items():
             low, high = sorted((a, other))
             heapq.heappush(heap, (-value / (size[low] * size[high]), low, high))
+    for a, b in together:
+        a, b = sorted((first(a), first(b)))
+        if a != b and b not in barred[a]:
+            merge(a, b)
     return [first(a) for a in range(len(sizes))]

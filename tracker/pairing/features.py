@@ -68,21 +68,22 @@ def features(one: Sketch, other: Sketch, rarity: Rarity, near: Near) -> tuple[fl
     begin, end = shared_ends(one.words, other.words)
     own_words = min(len(one.words), len(other.words)) > begin + end
     phrases = one.phrases & other.phrases
-    site, official = one.site == other.site, one.official + other.official
+    site, host = bool(one.site) and one.site == other.site, bool(one.host) and one.host == other.host
+    official = one.official + other.official
     press = not (one.official or one.paper or other.official or other.paper)
     words = (a | one.slug_words) & (b | other.slug_words)
     return (
-        float(one.folded == other.folded and least > 0), _cosine(a, b, rarity), weight / min(weight_a, weight_b),
+        float(one.words == other.words and least > 0), _cosine(a, b, rarity), weight / min(weight_a, weight_b),
         len(shared) / (len(a | b) or 1), len(shared), weights[0] if weights else 0.0, weight, _cosine(all_a, all_b, rarity),
         covered[0], covered[1], _cosine(one.slug_words, other.slug_words, rarity),
         float(one.last == other.last and sum(map(len, one.last)) > 4), len(slugs),
         max(weigh(a & other.slug_words) / weight_a, weigh(b & one.slug_words) / weight_b), abs(one.day - other.day),
-        float(one.host == other.host), float(site), float(linked(one, other)), float(one.paper != other.paper),
+        float(host), float(site), float(linked(one, other)), float(one.paper != other.paper),
         float(bool(one.numbers & other.numbers)), least, float(one.source == other.source), len(one.names & other.names),
         len(one.names ^ other.names), sum(rarity[word] >= RARE for word in shared | slugs), float(bool(shared_links(one, other, near))),
         float(len(shared) == least >= 2), left[0], left[1], left[0] if site else 0.0, float(within), weigh(core) if within else 0.0,
         len(core) if within else 0, float(len(fewer) >= 2 and fewer <= more),
-        float(one.host == other.host and one.path == other.path and sum(map(len, one.last)) > _NAMED_PATH), len(compounds),
+        float(host and one.path == other.path and sum(map(len, one.last)) > _NAMED_PATH), len(compounds),
         max(map(rarity.__getitem__, told), default=0.0), sum(best), float(_links_to_host(one, other)),
         min(len(one.text_words), len(other.text_words)), weigh(named), sum(rarity[word] > _TOLD for word in all_a & all_b),
         float(official == 2), float(press), float(official == 1 and not (one.paper or other.paper)), float(press and site), begin, end,

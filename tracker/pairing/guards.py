@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from tracker.text import title_words
+from tracker.text import fold, title_words
 from tracker.types import Item
 from tracker.urls import PLACE
 
@@ -23,6 +23,7 @@ __all__ = ["apart", "namesakes", "presents", "shared_ends", "stands_alone"]
 _PERIODICAL = r"(?:weekly|newsletter)"
 _DIGEST_TITLE = re.compile(
     rf"\b(?:this week in|last week in|week in review|round-?up|daily digest|the download:|import ai \d+|links for|monthly update|"
+    r"(?:news|daily|morning|evening|weekly|ai) (?:digest|briefing)|\d+ things (?:in|about|to know|you)|"
     rf"changelog|release notes(?! leak)|what'?s new)\b|(?:^|[,:|–—-] ?)issue \d+\b|issue #\d|^tldr\b|^the batch\b|"
     rf"\b{_PERIODICAL}\s*(?:[:#|\d]|no\b)|"
     rf"\b{_PERIODICAL}\s+(?:issue|edition|digest|update|news|recap|review|report|links|reads?|wrap)\b|"
@@ -57,7 +58,11 @@ _ELSEWHERE = re.compile(
     re.IGNORECASE,
 )
 _GENERALLY = re.compile(r"\bgenerally available\b", re.IGNORECASE)
-_SMALLER = frozenset("mini nano lite fast flash turbo air".split())  # members of a family of models, beside the one without the word
+# Members of a family of models: behind its number, beside the one without the word; and beside each other.
+_MEMBERS = frozenset("mini nano lite fast flash turbo air pro max ultra codex".split())
+_NAMED = frozenset("haiku sonnet opus".split())
+_AT_END = re.compile(r"\b(?:in|on)\s+((?:[A-Z][\w.]*\s?){1,3})$")
+_PERSONAL = re.compile(r"(?:^|\s)(?:I|I['’](?:m|ve|d|ll)|[Mm]y)\s")
 _COMPARES = re.compile(r"\bvs\.?(?=\W|$)|\bversus\b|\bcompar", re.IGNORECASE)
 _ASKS = re.compile(r"^(?:show|ask|tell) hn\b", re.IGNORECASE)
 _TITLED, _TITLED_SIGNS = 3, 8  # words of a title that others do not have by chance; signs, of other scripts
@@ -69,23 +74,29 @@ _SERIES = 3  # words that two titles of one site have in common at their ends, w
 
 def stands_alone(item: Item) -> str:
     """Return why an item is never joined to another: it lists many things, or is one of many alike; "" if it may be joined."""
-    url = item.url or ""  # with a text fragment it is one story of a digest (pollers/sections.py)
-    if _DIGEST_TITLE.search(item.title) or (_DIGEST_URL.search(url) and PLACE not in url):
+    title, url = item.title.replace("’", "'"), item.url or ""
+    # With a text fragment it is one story of a digest (pollers/sections.py).
+    if _DIGEST_TITLE.search(title) or (_DIGEST_URL.search(url) and PLACE not in url):
         return "a digest or a list of changes"
-    if _STATUS_TITLE.search(item.title):
+    if _STATUS_TITLE.search(title) and not is_paper(item.key):
         return "a status notice"
-    if _VERSION_TITLE.search(item.title):
+    if _VERSION_TITLE.search(title):
         return "a version"
-    if _JOB.search(item.title):
+    if _JOB.search(title):
         return "a job"
-    if _NOTICE.search(item.title):
+    if _NOTICE.search(title):
         return "a notice about a feed"
-    return "a title that names nothing" if title_words(item.title) <= _NAMELESS else ""
+    return "a title that names nothing" if title_words(title) <= _NAMELESS else ""
+
+
+def is_paper(key: str) -> bool:
+    """Return whether a key is that of a paper."""
+    return key.startswith(("arxiv:", "doi:"))
 
 
 def apart(one: Sketch, other: Sketch) -> str:
     """Return what keeps two items apart although their words may agree; "" if nothing does. The same title is never kept apart."""
-    if one.folded == other.folded and one.folded:
+    if one.words == other.words and one.words:
         return ""
     if one.paper and other.paper:
         return "two papers"
@@ -95,10 +106,12 @@ def apart(one: Sketch, other: Sketch) -> str:
         return "another version"
     if one.numbers and other.numbers and not one.numbers & other.numbers:
         return "other numbers"
-    if (one.numbers & other.numbers) and bool(one.title_words & _SMALLER) != bool(other.title_words & _SMALLER):
+    if one.numbers & other.numbers and _other_member(one, other):
         return "another member of the family"
-    if _elsewhere(one.title) != _elsewhere(other.title):
+    if _elsewhere(one.title) != _elsewhere(other.title) or (one.numbers & other.numbers and _placed(one, other)):
         return "one is about where it is available"
+    if bool(_PERSONAL.search(one.title)) != bool(_PERSONAL.search(other.title)):
+        return "one tells of its use"
     if bool(_COMPARES.search(one.title)) != bool(_COMPARES.search(other.title)):
         return "one compares"
     if _ASKS.search(one.title) or _ASKS.search(other.title):
@@ -113,7 +126,8 @@ def namesakes(one: Sketch, other: Sketch) -> bool:
     """
     # Scripts without spaces have few words however long the title is.
     long = len(one.title_words) >= _TITLED or (not one.folded.isascii() and len(one.folded) >= _TITLED_SIGNS)
-    return long and one.folded == other.folded and abs(one.day - other.day) <= _TITLED_DAYS
+    columns = one.host == other.host and not (one.official and other.official)  # "Quoting …", "The morning briefing": of one site
+    return long and one.words == other.words and not columns and abs(one.day - other.day) <= _TITLED_DAYS
 
 
 def presents(one: Sketch, other: Sketch, weight: float) -> bool:
@@ -132,6 +146,20 @@ def presents(one: Sketch, other: Sketch, weight: float) -> bool:
 
 def _elsewhere(title: str) -> bool:
     return bool(_ELSEWHERE.search(title)) and not _GENERALLY.search(title)
+
+
+def _other_member(one: Sketch, other: Sketch) -> bool:
+    """Whether two titles on models with a number in common name different members of a family."""
+    members = [frozenset(word for pair in each.phrases for word in pair if each.numbers & {*pair}) & _MEMBERS for each in (one, other)]
+    return members[0] != members[1] or bool(
+        one.title_words & _NAMED and other.title_words & _NAMED and not one.title_words & other.title_words & _NAMED
+    )
+
+
+def _placed(one: Sketch, other: Sketch) -> bool:
+    """Whether one title ends with a place or product that the other does not know: "X 4.6 on Amazon Bedrock"."""
+    places = [frozenset(fold(found[1]).split()) if (found := _AT_END.search(each.title)) else frozenset() for each in (one, other)]
+    return any(place - {"ai"} and place.isdisjoint(beside.title_words) for place, beside in zip(places, (other, one), strict=True))
 
 
 def _series(one: Sketch, other: Sketch) -> bool:

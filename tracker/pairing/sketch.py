@@ -16,7 +16,7 @@ from datetime import date
 from itertools import pairwise
 from urllib.parse import unquote, urlsplit
 
-from tracker.pairing.guards import stands_alone
+from tracker.pairing.guards import is_paper, stands_alone
 from tracker.text import COMMON, fold
 from tracker.types import Item
 from tracker.urls import host_of
@@ -145,7 +145,7 @@ def sketch(item: Item, keys: Iterable[str] = (), links: Iterable[str] = ()) -> S
     pairs = list(pairwise(words))
     names = frozenset(word for name in _NAME.findall(item.title[1:]) for word in words_of(name)) & title_words
     dated = item.published_at is not None or not item.backlog
-    paper, day = item.key.startswith(("arxiv:", "doi:")), day_of(item)
+    paper, day = is_paper(item.key), day_of(item)
     return Sketch(
         item.id, item.key, (day, not paper, item.key), day, dated, item.title, folded, words,
         title_words,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from tracker.pairing.features import linked
 from tracker.pairing.sketch import Rarity, Sketch
@@ -28,16 +29,10 @@ class Window:
         self._rarity = rarity
         self._sketches: dict[int, Sketch] = {}
         self._titled: defaultdict[object, dict[int, Sketch]] = defaultdict(dict)  # words of title and address
-        self._named: defaultdict[str, dict[int, Sketch]] = defaultdict(dict)  # whole titles
+        self._named: defaultdict[tuple[str, ...], dict[int, Sketch]] = defaultdict(dict)  # whole titles
         self._joined: defaultdict[str, dict[int, Sketch]] = defaultdict(dict)
         self._told: defaultdict[str, dict[int, Sketch]] = defaultdict(dict)
         self._held: defaultdict[object, dict[int, Sketch]] = defaultdict(dict)  # phrases and links
-
-    def __contains__(self, item: int) -> bool:
-        return item in self._sketches
-
-    def __getitem__(self, item: int) -> Sketch:
-        return self._sketches[item]
 
     def add(self, sketches: Iterable[Sketch]) -> None:
         """Take items in."""
@@ -66,7 +61,7 @@ class Window:
         if one.alone:
             return []
         found: dict[int, Sketch] = {}
-        self._take(found, one, self._named.get(one.folded))
+        self._take(found, one, self._named.get(one.words))
         for word in one.title_words | one.slug_words:
             self._take(found, one, self._titled.get(word), self._joined.get(word))
         for word in one.joined:
@@ -80,7 +75,7 @@ class Window:
 
     def worth(self, one: Sketch, other: Sketch) -> bool:
         """Return whether two items share enough to be compared."""
-        if linked(one, other) or one.folded == other.folded:
+        if linked(one, other) or one.words == other.words:
             return True
         a, b = one.title_words | one.slug_words, other.title_words | other.slug_words
         shared = (a & (b | other.text_words)) | (b & one.text_words) | (one.joined & b) | (other.joined & a)
@@ -88,18 +83,16 @@ class Window:
 
     @staticmethod
     def _take(found: dict[int, Sketch], one: Sketch, *holders: dict[int, Sketch] | None) -> None:
-        near = [
-            other
-            for each in holders
-            if each
-            for other in each.values()
-            if abs(other.day - one.day) <= NEAR_DAYS and not other.alone and other.id != one.id
-        ]
-        if len(near) <= MANY:
-            found.update((other.id, other) for other in near)
+        near: list[Sketch] = []
+        for other in chain.from_iterable(each.values() for each in holders if each):
+            if abs(other.day - one.day) <= NEAR_DAYS and not other.alone and other.id != one.id:
+                near.append(other)
+                if len(near) > MANY:
+                    return
+        found.update((other.id, other) for other in near)
 
     def _places(self, sketch: Sketch) -> Iterator[tuple[defaultdict[object, dict[int, Sketch]], object]]:
-        yield self._named, sketch.folded  # type: ignore[misc]
+        yield self._named, sketch.words  # type: ignore[misc]
         for word in sketch.title_words | sketch.slug_words:
             yield self._titled, word
         for word in sketch.joined:

@@ -18,7 +18,7 @@ def reason(one: Sketch, other: Sketch, rarity: Rarity, near: Near) -> str:
 
 
 def _signs(one: Sketch, other: Sketch, rarity: Rarity, near: Near) -> list[str]:
-    if one.folded and one.folded == other.folded:
+    if one.words and one.words == other.words:
         return ["the same title"]
     signs = []
     if linked(one, other):

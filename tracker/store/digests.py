@@ -175,6 +175,8 @@ def period_froms(db: sqlite3.Connection, name: str) -> set[str]:
 def due(db: sqlite3.Connection, name: str, since: str, day: str) -> dict[int, set[int]]:
     """Return the items that no digest of that name has told, by story: not backlog, they or their story on a topic.
 
+    What was only counted with a story counts no more once a person has taken it out of that story: nobody has read of it.
+
     Args:
         since: first seen then or later.
         day: the day of the last digest; ``LATE_DAYS`` before it is as far back as ids are looked at.
@@ -185,7 +187,8 @@ def due(db: sqlite3.Connection, name: str, since: str, day: str) -> dict[int, se
         """SELECT story, items.id FROM items JOIN story_items ON story_items.item = items.id
         WHERE items.id >= CAST(strftime('%Y%m%d', :day, :late) AS INTEGER) * :per_day AND backlog = 0 AND first_seen_at >= :since
           AND NOT EXISTS (SELECT 1 FROM digest_items CROSS JOIN digests ON digests.id = digest
-            WHERE digest_items.item = items.id AND name = :name)
+            WHERE digest_items.item = items.id AND name = :name AND (section <> 'more' OR digest_items.story = story_items.story
+              OR EXISTS (SELECT 1 FROM stories WHERE stories.id = digest_items.story AND merged_into = story_items.story)))
           AND EXISTS (SELECT 1 FROM story_items AS other JOIN item_topics ON item_topics.item = other.item
             WHERE other.story = story_items.story AND tier <> 'no')""",
         {"name": name, "since": since, "day": day, "late": f"-{LATE_DAYS} days", "per_day": IDS_PER_DAY},
@@ -193,6 +196,14 @@ def due(db: sqlite3.Connection, name: str, since: str, day: str) -> dict[int, se
     for story, item in rows:
         found.setdefault(story, set()).add(item)
     return found
+
+
+def unwatched(db: sqlite3.Connection, items: Iterable[int]) -> list[int]:
+    """Return those of some items that still wait for the watches: what is kept of their rungs is of before."""
+    rows = db.execute(
+        "SELECT item FROM json_each(?) AS listed CROSS JOIN pending ON stage = 'watch' AND item = listed.value", (_json(items),)
+    )
+    return [row[0] for row in rows]
 
 
 def told(db: sqlite3.Connection, name: str, stories: Iterable[int]) -> dict[int, frozenset[str]]:

@@ -17,13 +17,14 @@ from functools import cache
 
 from tracker.errors import InvalidURL
 from tracker.store import tags
-from tracker.store.stories import heed as heed_story
+from tracker.store.stories import heed as stories_heed
 from tracker.text import one_line
 from tracker.urls import canonical_url, own_key
 
 __all__ = [
     "MAX_KEY",
     "PICKED",
+    "STORY",
     "UNDO",
     "Label",
     "Row",
@@ -42,6 +43,7 @@ __all__ = [
 
 PICKED = ("uncertain", "random", "browse")
 MAX_KEY = 2_100  # characters of a key: the longest address that an item has, 2,000, and what stands before it
+STORY = "story:"  # before the key of an item: a tag that says whether another is one story with it
 UNDO = "undo"  # the value, in a file, of a row that takes a label back
 
 # A label that stands: neither an undo itself nor taken back.
@@ -130,8 +132,11 @@ def withdraw(db: sqlite3.Connection, label: int, *, now: str) -> bool:
 
 
 def _heed(db: sqlite3.Connection, item: int, tag: str, now: str) -> None:
-    """Let what a label is about heed it."""
-    (heed_story if tag.startswith("story:") else tags.heed)(db, item, now)
+    """Let what a label is about heed it: the tags of its item, or the stories of both that it names."""
+    if tag.startswith(STORY):
+        stories_heed(db, filter(None, (item, _item(db, tag.removeprefix(STORY))[0])), now)
+    else:
+        tags.heed(db, item, now)
 
 
 def current(db: sqlite3.Connection) -> list[Label]:
@@ -230,7 +235,7 @@ def take(db: sqlite3.Connection, rows: Iterable[tuple[int, Row]], now: str) -> T
             wrong[line] = f"key is neither that of an item nor in the form of one: {one_line(row.key, 60)!r}"
     settled = _settled(db, found, {about: value for about, (_, value) in last.items()})
     added = known = 0
-    touched = set[tuple[int, bool]]()
+    touched = set[tuple[int, str]]()
     for line, row, item in found:
         same = (*_about(row), row.value, row.at)
         if here[same] > 0 if row.at else _about(row) in settled:
@@ -244,10 +249,10 @@ def take(db: sqlite3.Connection, rows: Iterable[tuple[int, Row]], now: str) -> T
             known += 1
         else:
             _insert(db, row, said, row.at or now)
-            touched |= {(item, row.tag.startswith("story:"))} if item else set()
+            touched |= {(item, row.tag if row.tag.startswith(STORY) else "")} if item else set()
             added += 1
     for item, of_story in sorted(touched):
-        _heed(db, item, "story:" if of_story else "", now)
+        _heed(db, item, of_story, now)
     return Taken(added, known, wrong, len({row.key for _, row, item in found if item is None}))
 
 

@@ -161,12 +161,12 @@ def wishes(db: sqlite3.Connection) -> list[Wish]:
     return list(newest.values())
 
 
-def heed(db: sqlite3.Connection, item: int, now: str) -> None:
-    """Let an item be grouped again, since a person has said something of its story; call it inside a transaction."""
+def heed(db: sqlite3.Connection, items: Iterable[int], now: str) -> None:
+    """Let the stories of items be decided again, since a person has said something of them; call it inside a transaction."""
     db.execute(
-        """INSERT OR IGNORE INTO pending(stage, item, due_at) SELECT 'group', ?, ?
-        WHERE EXISTS (SELECT 1 FROM story_items WHERE item = ?)""",
-        (item, now, item),
+        """INSERT OR IGNORE INTO pending(stage, item, due_at)
+        SELECT 'group', item, ? FROM json_each(?) AS listed CROSS JOIN story_items ON item = listed.value""",
+        (now, json.dumps(list(items))),
     )
 
 

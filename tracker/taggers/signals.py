@@ -124,18 +124,21 @@ _ON = r"(?:(?:of|that|on|about) [^.:;\n]{1,60} )?"
 _NOT_SO = r"['‘“\"]?(?:false|untrue|not true|inaccurate|incorrect|baseless|unfounded|misleading|fake news|a hoax)"
 _DENIES = _cues(
     # "Nobody denies it", "neither confirms nor denies" deny nothing; what is denied without more ("access denied") was asked for.
-    r"(?<!not )(?<!nor )(?<!or )(?<![’']t )(?<!nobody )(?:"
+    r"(?<!not )(?<!nor )(?<!or )(?<![’']t )(?<!nobody )(?<!who )(?<!cannot )(?<!reportedly )"
+    r"(?<!declined to )(?<!declines to )(?<!refused to )(?<!refuses to )(?<!refuse to )(?:"
     rf"(?:denies|denying)(?! {_ASKED})(?: {_NEWS})?|den(?:y|ied) {_NEWS}|denied(?= (?:it|that|he|she|they|any|\w+ing)\b))",
     r"issue[sd] (?:an? )?(?:\w+ )?(?:denial|retraction|correction)", "no truth (?:to|in)",
     rf"(?:reports?|rumou?rs?|claims?|allegations?|stor(?:y|ies)) {_ON}(?:is|are|was|were|as) (?:\w+ )?{_NOT_SO}",
     rf"(?:calls?|called|calling|brands?|branded) {_NEWS} {_ON}(?:as )?{_NOT_SO}",
-    r"(?:says?|said) (?:it|he|she|they) (?:did|has|have|had|is|are|was|were) ?(?:not|n[’']t)",
+    r"(?:says?|said) (?:it|he|she|they) (?:did|is|are|was|were) ?(?:not|n[’']t)",
     "no (?:current |immediate )?plans? to", "(?:has|have|had|with) no plans? for",
     r"(?:not|isn[’']t|aren[’']t|wasn[’']t) (?:\w+ )?(?:planning to|in talks|in discussions)",
     "debunk(?:s|ed)", rf"disput(?:es|ed|ing) {_NEWS}", rf"(?:refut(?:es|ed)|rebut(?:s|ted))(?: {_NEWS})?",
     rf"(?:dismiss|reject|contradict)(?:e?s|ed|ing) {_NEWS}", rf"sh(?:oots?|ot|ooting) down {_NEWS}",
     rf"push(?:es|ed|ing) back (?:on|against) {_NEWS}", "rul(?:es|ed) out(?= (?:an?|any) )",
-    "walk(?:s|ed|ing) back", "backtrack(?:s|ed)", "back-?pedal(?:s|l?ed|l?ing)", "corrects (?:the )?record",
+    rf"walk(?:s|ed|ing) back (?:on )?(?:{_NEWS}|(?:its|his|her|their|an?) (?:words?|remarks?|comments?|statements?|claims?|promises?))",
+    r"(?:reports?|rumou?rs?|claims?) (?:is |are )?(?:false|untrue|not (?:true|correct))", "backtrack(?:s|ed)",
+    "back-?pedal(?:s|l?ed|l?ing)", "corrects (?:the )?record",
     "retract(?:s|ed)(?! (?:papers?|articles?|stud(?:y|ies)|research|publications?))",
 )  # fmt: skip
 # A note of the editors stands first, with a colon or in brackets: "Correction: …"; "error correction" does not.

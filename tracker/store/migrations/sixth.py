@@ -24,7 +24,8 @@ WHERE doubted.unconfirmed IS NOT NULL;
 
 CREATE VIEW denials AS -- What nobody had confirmed, and the first later item of its story that denies or corrects it.
 SELECT doubted.story, doubted.item, items.title, items.unconfirmed, items.cue, denied.id AS denied_by, denied.denial,
-  iif(denied.denial LIKE '%correct%' OR denied.denial LIKE '%retract%', 'corrected', 'denied') AS how, denied.title AS denied_title,
+  iif(denied.denial LIKE 'correct%' OR denied.denial LIKE 'retract%' OR denied.denial LIKE '% correction'
+    OR denied.denial LIKE '% retraction', 'corrected', 'denied') AS how, denied.title AS denied_title,
   denied.url AS denied_url, coalesce(denied.published_at, denied.first_seen_at) AS denied_at, sources.title AS denied_source
 FROM story_items AS doubted CROSS JOIN items ON items.id = doubted.item AND items.unconfirmed IS NOT NULL
   CROSS JOIN items AS denied ON denied.id = (
