@@ -107,6 +107,12 @@ def content(home: Path) -> dict[str, list[tuple[object, ...]]]:
             (SELECT group_concat(key, ' ') FROM (SELECT key FROM story_items JOIN items ON items.id = item WHERE story = stories.id
             ORDER BY key)) FROM stories""",
         "reasons": "SELECT key, score, evidence FROM story_items JOIN items ON items.id = item",
+        "rungs": "SELECT key, lab, rung, rungs.cue FROM rungs JOIN items ON items.id = item",
+        "weekly": "SELECT week, topic, lab, relation, items, stories FROM weekly",
+        "stale": "SELECT week FROM stale_weeks",
+        "race": """SELECT topic, lab, stories, items, all_items, share, usual, stated, published, shipped, reported,
+            (SELECT key FROM items WHERE id = newest_item) FROM race""",
+        "near": "SELECT watch, key, lab, rung, score, reason FROM near_misses JOIN items ON items.id = item",
         "events": "SELECT watch, key, lab, rung, at, score, reason, quiet FROM watch_events JOIN items ON items.id = item",
         "readings": "SELECT key, readings.url, outcome, text FROM readings JOIN items ON items.id = item",
         "pending": "SELECT key, stage FROM pending JOIN items ON items.id = item",
