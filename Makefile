@@ -39,7 +39,7 @@ lint: $(BIN)/.ready-dev ## style and types
 	@$(BIN)/mypy
 
 bench: $(BIN)/.ready-dev ## what it costs: the benchmarks, one after the other (minutes)
-	@for each in startup tagging grouping naming browse memory polling articles; do echo "== $$each"; $(BIN)/python -m benchmarks.$$each || exit 1; done
+	@for each in startup tagging grouping trying naming browse memory polling articles; do echo "== $$each"; $(BIN)/python -m benchmarks.$$each || exit 1; done
 
 docs: $(BIN)/.ready-dev ## renew the pages that come from the code
 	@$(BIN)/python docs/build.py && $(BIN)/python docs/model.py && $(BIN)/python docs/faults.py

@@ -406,6 +406,32 @@ def test_a_question_that_moved_is_told_with_its_proof_and_only_once(world: World
     assert "→" not in world.digests[-1]["text"]
 
 
+def test_a_rung_is_told_once_for_a_story_by_the_earliest_of_its_items_that_is_news(world: World) -> None:
+    later, story = world.post("The post on the paper", source=LAB)
+    world.event(later, "published")
+    first, _ = world.post("The paper itself", source=LAB, story=story)
+    world.event(first, "published")
+    with store.transaction(world.db):
+        world.db.execute("UPDATE watch_events SET at = '2026-06-11T06:00:00Z', found_at = '2026-06-12T07:00:00Z' WHERE item = ?", (first,))
+    world.mail()
+    text = world.digests[-1]["text"]
+    assert (text.count("nothing yet → published"), text.count("→")) == (1, 1)
+    assert world.digests[-1]["subject"].endswith(": The paper itself (published)")
+
+
+def test_an_earlier_item_of_the_story_that_is_found_by_looking_back_does_not_silence_the_news(world: World) -> None:
+    news, story = world.post("News of the paper", source=LAB)
+    world.event(news, "published")
+    world.now += HOUR
+    old, _ = world.post("The old paper", source=LAB, story=story, backlog=True)
+    world.event(old, "published")
+    with store.transaction(world.db):
+        world.db.execute("UPDATE watch_events SET at = '2026-06-01T06:00:00Z' WHERE item = ?", (old,))
+    world.mail()
+    assert "nothing yet → published" in world.digests[-1]["text"]
+    assert world.digests[-1]["subject"].endswith(": News of the paper (published)")
+
+
 def test_a_question_tells_from_where_it_moved(world: World) -> None:
     world.event(world.post("Press on it", about="example-lab")[0], "reported")
     world.mail()

@@ -417,7 +417,7 @@ def test_what_cannot_be_evaluated_is_said_in_one_sentence(case: str, run: Callab
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["watches", "--labels", "x"], '"watches" cannot be evaluated; what can: topics, labs, about, signals, stories'),
+        (["watch", "--labels", "x"], '"watch" cannot be evaluated; what can: topics, labs, about, signals, stories, watches'),
         (["--labels", "x", "--also", "y"], "it goes with --cross-validate"),
         (["--labels", "x", "--model", "m", "--cross-validate"], "it does not go with --model"),
         ([], "--labels"),

@@ -359,7 +359,7 @@ def test_what_cannot_be_evaluated_is_said_in_one_sentence(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["watches", "--labels", "x"], '"watches" cannot be evaluated; what can: topics, labs, about, signals, stories'),
+        (["watch", "--labels", "x"], '"watch" cannot be evaluated; what can: topics, labs, about, signals, stories, watches'),
         (["labs", "--labels", "x", "--model", "m"], "--model does not go with labs; it is for topics"),
         (["about", "--labels", "x", "--cross-validate"], "--cross-validate does not go with about; it is for topics"),
         (["about", "--labels", "x", "--texts", "m"], "--texts does not go with about; it is for topics, labs"),

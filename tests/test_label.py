@@ -286,11 +286,12 @@ def test_a_no_withdraws_what_answered_a_question(db: sqlite3.Connection) -> None
     item, _ = world.post("Agents that learn on the job", by="example-lab")
     db.execute("INSERT INTO pending(stage, item, due_at) VALUES ('watch', ?, ?)", (item, NOW))
     list(watch(db, world.config, now=world.now))
-    assert [event.item for event in watches.events(db)["paper"]] == [item]
+    assert [one.event.item for one in watches.history(db, "paper") if not one.withdrawn_at] == [item]
     own = db.execute("SELECT key FROM items WHERE id = ?", (item,)).fetchone()[0]
     say(db, own, "learning", 0)
     list(watch(db, world.config, now=world.now))
-    assert watches.events(db) == {}
+    (gone,) = watches.history(db, "paper")
+    assert (gone.withdrawn_at is not None, gone.withdrawn_why) == (True, "ann says it is not on learning")
 
 
 # -- questions ----------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ ROWS = {
     INSERT INTO stories VALUES (1, 'A', 20260612000001, '2026-06-12T06:00:00Z', '2026-06-12T06:00:00Z', 1, 1, NULL);
     INSERT INTO story_items VALUES (20260612000001, 1, 1.0, 'first of its story');
     INSERT INTO watches VALUES ('w', 'Does it?', '{}', NULL, NULL, NULL);
-    INSERT INTO watch_events VALUES
+    INSERT INTO watch_events(watch, item, lab, rung, at, found_at, withdrawn_at, score, reason, quiet) VALUES
       ('w', 20260612000001, '', 'reported', '2026-06-12T06:00:00Z', '2026-06-12T06:00:00Z', NULL, 0.5, '["by a"]', 0);
     INSERT INTO digests(id, name, period_from, period_to, created_at, subject, text, html, message_id, status) VALUES
       (1, 'daily', '2026-06-11T06:00:00Z', '2026-06-12T06:00:00Z', '2026-06-12T06:00:00Z', 's', 't', 'h', '<m@example.org>', 'sent');
@@ -50,6 +50,10 @@ ROWS = {
       ('url:https://lab.example/a', 'topic:agent-memory', 1, 'ann', '2026-06-12T06:00:00Z', 'browse');
     INSERT INTO models VALUES ('mine-1', '2026-06-12T06:00:00Z', 'champion', 1, 'h', 'models/mine-1', 's', 'It passed the gate.');
     INSERT INTO model_scores VALUES ('mine-1', 'holdout', 'agent-memory', 20, 40, 0.9, 0.8, 0.7, 0.3);
+    """,
+    7: """
+    INSERT INTO near_misses VALUES ('w', 20260612000001, 'a', 'reported', '2026-06-12T06:00:00Z', 0.5, '["about a, not by it"]');
+    UPDATE watch_events SET withdrawn_at = '2026-06-13T06:00:00Z', withdrawn_why = 'no longer by a';
     """,
 }
 

@@ -25,7 +25,9 @@ from tracker.types import Entry, Gap, Page, Polled, Request, Response, Source, W
 BLOG = Source("blog", "feed", "https://lab.example/feed", "Lab", lab="openai", origin="official")
 PRESS = Source("press", "feed", "https://press.example/feed", "Press")
 # One row an item, or more. (sources, topics, labs and runs have some hundred rows for ever.)
-GROWING = "items texts item_keys sightings links revisions pending item_topics item_labs polls stories story_items watch_events rungs"
+GROWING = (
+    "items texts item_keys sightings links revisions pending item_topics item_labs polls stories story_items watch_events near_misses rungs"
+)
 SCAN = re.compile(rf"SCAN ({'|'.join(GROWING.split())})\b")
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tracker import cli_learn
+from tracker import cli_learn, cli_watch
 from tracker.errors import ConfigError, TrackerError
 from tracker.options import Group, Options
 
@@ -218,23 +218,6 @@ def group(options: Options) -> None:
 
 
 @cli.command()
-@click.pass_obj
-def watch(options: Options) -> None:
-    """Show the board: each question, its state, proof and last sign.
-
-    \b
-    Example: tracker watch
-    """
-    from tracker import show, store
-    from tracker.store import browse
-    from tracker.watch import board
-
-    config, db = options.load(), store.open(options.db)
-    rows = browse.board(db, board(db, config, options.moment))
-    options.say(show.board(rows), rows)
-
-
-@cli.command()
 @click.option("--preview", metavar="FILE", help="Write the next digest to FILE (.html, .txt, .eml; - is stdout); nothing is sent.")
 @click.option("--send", is_flag=True, help="Send what is due or waits, now.")
 @click.pass_obj
@@ -378,7 +361,7 @@ def doctor(options: Options) -> None:
         click.get_current_context().exit(1)
 
 
-for command in cli_learn.COMMANDS:
+for command in (*cli_learn.COMMANDS, cli_watch.watch):
     cli.add_command(command)
 
 # -- helpers ----------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The command by which the tracker is measured: evaluate topics, labs, about, signals or stories. Apart from ``cli_learn``, which takes it.
+"""The command by which the tracker is measured: tags, stories and watches. Apart from ``cli_learn``, which takes it.
 
 Imported here: click and our ground floor; all else is imported inside the command that needs it, because `--help` pays for this file.
 """
@@ -23,30 +23,36 @@ if TYPE_CHECKING:
 
 __all__ = ["evaluate"]
 
-SUBJECTS = ("topics", "labs", "about", "signals", "stories")  # what can be evaluated; watches are still to come
+SUBJECTS = ("topics", "labs", "about", "signals", "stories", "watches")
 ERRORS = 50  # in the JSON, unless --errors says otherwise
 # What goes with which subject.
 _ONLY = {
     "texts": ("topics", "labs"), "model": ("topics",), "cross-validate": ("topics", "stories"), "also": ("topics",), "against": ("topics",),
-    "read": ("labs",), "errors": ("labs", "about", "signals", "stories"), "hard": ("stories",),
+    "read": ("labs",), "errors": ("labs", "about", "signals", "stories", "watches"), "hard": ("stories",), "truth": ("watches",),
+    "labels": ("topics", "labs", "about", "signals", "stories"), "rows": ("topics", "labs", "about", "signals", "stories"),
 }  # fmt: skip
 
 
 @click.command(cls=Group.command_class)
-@click.argument("subject", default="topics", metavar="[topics|labs|about|signals|stories]")
-@click.option("--labels", "files", multiple=True, required=True, metavar="FILE", help="CSV with what people say; see below.")
+@click.argument("subject", default="topics", metavar="[topics|labs|about|signals|stories|watches]")
+@click.option("--labels", multiple=True, metavar="FILE", help="All but watches: CSV with what people say; see below.")
 @click.option("--texts", metavar="DIR", help="Folder of papers-*.jsonl.gz with the texts of papers.")
 @click.option("--model", metavar="DIR|ID|shipped", help="Topics: a folder with a model, or a model trained here (the one in use).")
 @click.option("--cross-validate", is_flag=True, help="Topics, stories: refit, and judge each part by the others.")
 @click.option("--also", multiple=True, metavar="FILE", help="With --cross-validate: learned from, never judged on.")
 @click.option("--read", is_flag=True, help="Labs: read author blocks and daily lists as a run does; 4 s a paper.")
-@click.option("--errors", type=click.IntRange(0, 100_000), metavar="N", help=f"All but topics: errors in the JSON ({ERRORS}).")
+@click.option(
+    "--errors", type=click.IntRange(0, 100_000), metavar="N", help=f"All but topics: errors in the JSON ({ERRORS}; watches: all)."
+)
 @click.option("--hard", metavar="FILE", help="Stories: CSV with url_a and url_b, look-alikes that are different.")
+@click.option("--truth", multiple=True, metavar="FILE", help="Watches: CSV with the items that answer them, and that do not.")
 @click.option("--rows", metavar="FILE", help="Write a CSV with labels and tags of each text.")
 @click.option("--against", metavar="FILE", help="Topics: compare with an earlier run, by the file its --rows wrote.")
 @click.pass_obj
-def evaluate(options: Options, /, subject: str, files: tuple[str, ...], rows: str | None, **given: Any) -> None:
-    """Measure tags against labelled texts; prints JSON.
+def evaluate(options: Options, /, subject: str, **given: Any) -> None:
+    """Measure tags, stories and watches against what people say.
+
+    Prints JSON, and lines for people on stderr.
 
     \b
     Labels are CSV files, by subject:
@@ -55,6 +61,8 @@ def evaluate(options: Options, /, subject: str, files: tuple[str, ...], rows: st
       about     title, summary, url, about, mention, perhaps by
       signals   title, summary, url, and of origin, act, unconfirmed what there is
       stories   item_url, title, date, story; also window, summary, source_url, kind, links
+      watches   (--truth) watch, rung, item_url_or_id, date, verdict: event or near-miss;
+                against what runs have stored in the database
     Several of one cell stand with ";" between them.
 
     \b
@@ -62,6 +70,7 @@ def evaluate(options: Options, /, subject: str, files: tuple[str, ...], rows: st
              tracker evaluate --labels labels.csv --texts corpus/ --cross-validate --rows now.csv --against before.csv
              tracker evaluate labs --labels papers.csv --texts corpus/ --read
              tracker evaluate stories --labels stories.csv --hard look-alikes.csv
+             tracker evaluate watches --truth truth.csv --db year/tracker.db
     """
     import json
 
@@ -74,9 +83,15 @@ def evaluate(options: Options, /, subject: str, files: tuple[str, ...], rows: st
         raise click.UsageError("--also is what to learn from, so it goes with --cross-validate")
     if given["model"] and given["cross_validate"]:
         raise click.UsageError("--cross-validate makes models of its own, so it does not go with --model")
+    needed = "truth" if subject == "watches" else "labels"
+    if not given[needed]:
+        raise click.UsageError(f"Missing option '--{needed}'.")
+    files, rows = given["labels"], given["rows"]
     if subject == "topics":
         about_models = {name: given[name] for name in ("texts", "model", "cross_validate", "also", "against")}
         found, lines = _topics(options, files, rows, **about_models)
+    elif subject == "watches":
+        found, lines = _watches(options, given["truth"], given["errors"])
     elif subject == "stories":
         found, lines = _stories(files, rows, given["hard"], given["errors"], refit=given["cross_validate"])
     else:
@@ -168,6 +183,21 @@ def _stories(
     if rows:
         _write(rows, stage.rows_csv(placed))
     return told, list(stage.lines(told))
+
+
+def _watches(options: Options, truth: Sequence[str], errors: int | None) -> tuple[dict[str, Any], list[str]]:
+    """The report on watches, and its lines: of what runs have stored, by the questions as the last one knew them."""
+    from pathlib import Path
+
+    from tracker import evaluate_watches as stage
+    from tracker import store
+    from tracker.store import browse
+
+    db = store.open(options.db)
+    asked = browse.questions(db)
+    rows = stage.read(map(Path, truth), [one.id for one in asked])
+    told = stage.report(db, stage.judge(db, asked, rows), stage.told(db, asked, options.moment), errors)
+    return {"truth": [Path(file).name for file in truth], **told}, list(stage.lines(told))
 
 
 def _read(options: Options, config: Config, rows: Sequence[Row]) -> tuple[Evidence, int]:

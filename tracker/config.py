@@ -11,19 +11,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tracker import registry
+from tracker import questions, registry
 from tracker.errors import ConfigError
-from tracker.patterns import check_pattern
 from tracker.pollers import OURS, kinds, poller
 from tracker.tomlfile import Table, TomlFile, nearest, span_s
-from tracker.types import ORIGINS, RUNGS, DigestPlan, Lab, Source, Topic, Watch
+from tracker.types import ORIGINS, DigestPlan, Lab, Source, Topic, Watch
 
-__all__ = ["DEFAULTS", "Config", "keys", "load", "shipped_feeds", "shipped_file", "span_s"]
+__all__ = ["DEFAULTS", "Config", "Draft", "draft", "keys", "load", "shipped_feeds", "shipped_file", "span_s"]
 
 DEFAULTS = Path(__file__).parent / "defaults"
 ROLES = ("primary", "mirror")
@@ -36,10 +34,6 @@ NOTIFIERS = ("smtp", "file")
 _TRACKER_KEYS: Mapping[str, type] = {"contact": str, "every": str, "public_url": str, "read_per_day": int, "authors_per_day": int}
 _COMMON_KEYS = {"kind": str, "url": str, "title": str, "lab": str, "role": str, "origin": str, "every": str, "enabled": bool}
 _TOPIC_KEYS = {"title": str, "description": str, "include": list, "exclude": list, "threshold": float, "enabled": bool}
-_WATCH_LISTS = ("by", "about", "not_by", "topics", "phrases", "answer")
-_WATCH_KEYS = {
-    "question": str, "since": date, "until": date, "after": str, "within": str, "first_per": str, "note": str, "enabled": bool,
-} | dict.fromkeys(_WATCH_LISTS, list)  # fmt: skip
 _DIGEST_KEYS = {"to": list, "sender": str, "at": str, "via": str, "folder": str, "enabled": bool}
 _TABLES = ("tracker", "feeds", "topics", "labs", "watches", "digests")
 
@@ -71,6 +65,14 @@ class Config:
         raise ConfigError(f'no source "{source_id}"{nearest(source_id, [s.id for s in self.sources])}', self.path)
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What is to be tried before it is saved: watches, and thresholds by topic."""
+
+    watches: tuple[Watch, ...]
+    thresholds: Mapping[str, float]
+
+
 def load(path: str | Path) -> Config:
     """Return the configuration in ``path`` over the shipped topics and labs.
 
@@ -89,14 +91,34 @@ def load(path: str | Path) -> Config:
     if not user.section("feeds"):
         raise ConfigError("has no sources: add a [feeds.<id>] table, or write the shipped file with `tracker init`", str(path))
     _check_twins(user, sources)
-    known = {topic.id for topic in topics}
-    off = {topic for topic, values in user.tables("topics").items() if values.get("enabled") is False}
-    watches = tuple(_watch(table, lab_ids, known, off) for table in _enabled(user, "watches", lambda _: _WATCH_KEYS))
-    _check_after(user, watches)
+    watches = questions.watches(_watch_tables(user), lab_ids, {topic.id for topic in topics}, _off(user))
     digests = tuple(map(_digest, _enabled(user, "digests", lambda _: _DIGEST_KEYS)))
     per_day, authors_per_day = _per_day(settings, "read_per_day", READ_PER_DAY), _per_day(settings, "authors_per_day", AUTHORS_PER_DAY)
     contact, address = settings.values.get("contact"), _public_url(settings)
     return Config(str(path), contact, address, sources, topics, labs, watches, digests, per_day, authors_per_day)
+
+
+def draft(path: str | Path, config: Config) -> Draft:
+    """Return the watches and thresholds of a file that is to be tried beside feeds.toml; its other tables are not looked at.
+
+    Raises:
+        ConfigError: as ``load``, of the tables that are looked at; or the file holds nothing to try.
+    """
+    file = TomlFile.read(Path(path))
+    known = {topic.id for topic in config.topics}
+    thresholds = {}
+    for key, values in file.tables("topics").items():
+        table = Table(file, ("topics", key), values)
+        table.check_keys(_TOPIC_KEYS)
+        if key not in known:
+            raise table.error(f'"{key}" is not a topic{nearest(key, known)}')
+        if (threshold := _threshold(table)) is not None:
+            thresholds[key] = threshold
+    off, labs = _off(TomlFile.read(Path(config.path))), {lab.id for lab in config.labs}
+    watches = questions.watches(_watch_tables(file), labs, known, off, config.watches)
+    if not watches and not thresholds:
+        raise ConfigError("holds nothing to try: neither a [watches.<id>] table nor a [topics.<id>] table with a threshold", str(path))
+    return Draft(watches, thresholds)
 
 
 def shipped_file() -> Path:
@@ -113,7 +135,7 @@ def shipped_feeds() -> str:
 def keys() -> set[str]:
     """Return every key that any table knows."""
     special = {key for kind in OURS for key in poller(kind).KEYS}
-    return {*_TRACKER_KEYS, *_COMMON_KEYS, *special, *_TOPIC_KEYS, *registry.KEYS, *_WATCH_KEYS, *_DIGEST_KEYS}
+    return {*_TRACKER_KEYS, *_COMMON_KEYS, *special, *_TOPIC_KEYS, *registry.KEYS, *questions.KEYS, *_DIGEST_KEYS}
 
 
 # -- tables -----------------------------------------------------------------------------------------
@@ -139,21 +161,18 @@ def _merged(shipped: TomlFile, user: TomlFile, group: str, known: Mapping[str, t
 
 def _topic(table: Table) -> Topic:
     values = table.values
-    threshold = values.get("threshold")
-    if threshold is not None and not 0 < threshold < 1:
-        raise table.error(f"threshold must lie between 0 and 1, not {threshold}", "threshold")
+    threshold = _threshold(table)
     for rule in ("include", "exclude"):
-        _check_patterns(table, rule)
+        questions.check_patterns(table, rule)
     title = values.get("title", table.where[1].replace("-", " ").capitalize())
     return Topic(table.where[1], title, values.get("description", ""), table.texts("include"), table.texts("exclude"), threshold)
 
 
-def _check_patterns(table: Table, key: str) -> None:
-    for pattern in table.texts(key):
-        try:
-            check_pattern(pattern)
-        except ValueError as error:
-            raise table.error(f"{key}: {error}", key) from None
+def _threshold(table: Table) -> float | None:
+    threshold: float | None = table.values.get("threshold")
+    if threshold is not None and not 0 < threshold < 1:
+        raise table.error(f"threshold must lie between 0 and 1, not {threshold}", "threshold")
+    return threshold
 
 
 # -- sources ----------------------------------------------------------------------------------------
@@ -224,45 +243,19 @@ def _check_twins(file: TomlFile, sources: tuple[Source, ...]) -> None:
         seen[source.url] = source.id
 
 
-# -- watches and digests ----------------------------------------------------------------------------
+# -- watches, drafts of them, and digests -----------------------------------------------------------
 
 
-def _watch(table: Table, labs: set[str], topics: set[str], off: set[str]) -> Watch:
-    values = table.values
-    if silent := [topic for topic in table.texts("topics") if topic in off]:
-        raise table.error(
-            f'topics: "{silent[0]}" is switched off; take it out here too, or switch this watch off with enabled = false', "topics"
-        )
-    if not values.get("question", "").strip():
-        raise table.error("has no question")
-    if not values.get("topics") and not values.get("phrases"):
-        raise table.error("needs topics or phrases to look for")
-    if not values.get("by") and not values.get("about"):
-        raise table.error('needs by or about: a list of labs, or ["any"]')
-    _check_patterns(table, "phrases")
-    since, until = table.day("since"), table.day("until")
-    if since and until and until < since:
-        raise table.error(f"until ({until}) lies before since ({since})", "until")
-    first_per = table.one_of("first_per", ("lab",), "lab") if "first_per" in values else None
-    return Watch(
-        table.where[1], values["question"].strip(),
-        table.all_of("by", labs | {"any"}, "a lab"), table.all_of("about", labs | {"any"}, "a lab"),
-        table.all_of("not_by", labs, "a lab"), table.all_of("topics", topics, "a topic"), table.texts("phrases"),
-        table.all_of("answer", RUNGS, "a rung") or ("published",), since, until, values.get("after"),
-        table.span_s("within", 0) or None, first_per, values.get("note", ""),
-    )  # fmt: skip
+def _watch_tables(file: TomlFile) -> list[Table]:
+    tables = [Table(file, ("watches", key), values) for key, values in file.tables("watches").items()]
+    for table in tables:
+        table.check_keys(questions.KEYS)
+    return tables
 
 
-def _check_after(file: TomlFile, watches: tuple[Watch, ...]) -> None:
-    known: list[str] = []
-    for watch in watches:
-        if watch.after and watch.after not in known:
-            raise file.error(
-                f'after: "{watch.after}" is not a watch that stands above this one{nearest(watch.after, known)}',
-                ("watches", watch.id),
-                "after",
-            )
-        known.append(watch.id)
+def _off(file: TomlFile) -> set[str]:
+    """The topics that are switched off."""
+    return {topic for topic, values in file.tables("topics").items() if values.get("enabled") is False}
 
 
 def _digest(table: Table) -> DigestPlan:

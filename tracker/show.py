@@ -17,7 +17,7 @@ from tracker.text import one_line
 from tracker.urls import host_of
 
 __all__ = [
-    "articles", "blocks", "board", "coverage", "demo", "findings", "grouped", "polled", "polls", "progress", "sent", "status",
+    "articles", "blocks", "coverage", "demo", "findings", "grouped", "polled", "polls", "progress", "sent", "status",
     "summary", "table", "tagged", "trial", "waits",
 ]  # fmt: skip
 
@@ -271,40 +271,6 @@ def _counts(counts: Mapping[str, int], lead: str, limit: int = 12) -> str:
     shown = ", ".join(f"{name} {count}" for name, count in list(counts.items())[:limit])
     more = f" and {len(counts) - limit} more" if len(counts) > limit else ""
     return f"{lead}{shown}{more}." if shown else "."
-
-
-def board(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield the standing questions: state, rungs, proof, last sign."""
-    for row in rows:
-        yield f"{_STATES[row['state']]} {one_line(row['question'], 200)}"
-        yield f"    {_state(row)}"
-        for name, event in (("proof", row["proof"]), ("last sign", row["last"] if row["last"] != row["proof"] else None)):
-            if event:
-                yield f"    {name}: {event['rung']} by {event['lab'] or 'any source'}, {event['at'][:10]}: {one_line(event['title'], 110)}"
-                yield f"      {event['url'] or event['key']}  ({one_line('; '.join(event['reason']), 200)})"
-
-
-_STATES = {"open": "○", "waiting": "◔", "answered": "●", "expired": "✗"}
-
-
-def _state(row: Mapping[str, Any]) -> str:
-    seen = f"seen so far: {', '.join(row['rungs'])}" if row["rungs"] else "no sign of it"
-    *others, last = row["answer"]
-    wanted = f"{', '.join(others)} or {last}" if others else last
-    if row["as_of"] is None:
-        return "not looked yet: no source has answered so far"
-    day = row["as_of"][:10]
-    match row["state"]:
-        case "answered":
-            return f"answered ({wanted}); {row['events']} {'event' if row['events'] == 1 else 'events'}; {seen}"
-        case "waiting":
-            return f"waiting for {wanted}, day {row['day']} of {row['of_days']} as of {day}; {seen}"
-        case "expired" if row["until"] and row["looked_from"][:10] > row["until"]:
-            return f"the time was over before anybody looked (first on {row['looked_from'][:10]}); {seen}"
-        case "expired":
-            return f"the time is over without {wanted}; {seen}"
-        case _:
-            return f"none as of {day} ({wanted}); {row['sources']} sources looked at; {seen}"
 
 
 def sent(results: Iterable[Any]) -> Iterator[str]:

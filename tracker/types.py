@@ -297,6 +297,34 @@ class Event:
     at: str  # the item's own instant
     score: float
     reason: tuple[str, ...]
+    further: tuple[int, ...] = ()  # on the board: later items of its story that say the same
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An event as it is kept, standing or taken back. ``story`` is that of its item, None before it has one."""
+
+    event: Event
+    found_at: str
+    quiet: bool  # found by looking back, or in what was there before we looked
+    story: int | None = None
+    withdrawn_at: str | None = None
+    withdrawn_why: str | None = None  # what changed, in words; None: it was not written down then
+    rung_before: str | None = None  # what it counted as before its rung changed last …
+    rung_changed_at: str | None = None  # … and when that was
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """A near-miss: an item that would be an event of a watch if not for one thing, which is the last ``reason``."""
+
+    watch: str
+    item: int
+    lab: str
+    rung: str  # which it would have been; reported: it is only about the lab
+    at: str  # the item's own instant
+    score: float
+    reason: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,6 +345,8 @@ class Facts:
     topics: Mapping[str, tuple[float, str]]  # score, tier
     links: frozenset[str] = frozenset()
     dated: bool = True  # False: ``at`` is when we first saw it
+    denied: Mapping[str, str] = field(default_factory=dict)  # topics that a label denies, and whose label it is
+    old: bool = False  # it bears no date and was there before we first looked: it may be years old
 
 
 @dataclass(frozen=True, slots=True)

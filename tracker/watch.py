@@ -1,41 +1,30 @@
 """Watch: which items answer a standing question, how, and since when.
 
 in   items in ``pending(watch)``: new ones, and those that were edited or tagged anew; the whole span for a new or edited watch
-out  rows in ``rungs`` and ``watch_events``; stories told anew where an item in them has changed; the board
-A rung says what kind of evidence an item is; rungs are no ladder: a product never answers "is there a paper?". By a lab needs an
-attribution; a lab named in a title is only about it. An event whose ground is gone is withdrawn, with the day, never deleted.
+out  rows in ``rungs``, ``watch_events`` and ``near_misses``; stories told anew where an item in them has changed; the board
+refuses to know how an item is matched (``matching``). Several items of a story are one answer, which is worked out when the board is
+read, since stories merge. An event whose ground is gone is withdrawn, with the day and the reason, never deleted.
 """
 
 from __future__ import annotations
 
-import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from tracker.clock import iso
 from tracker.config import Config
-from tracker.patterns import compile_rules
+from tracker.matching import match, missed, rung_of, rungs_of, story_rungs, study_cue, taken_back
 from tracker.store import stories, transaction, watches
-from tracker.types import RUNGS, Event, Facts, Watch
+from tracker.types import RUNGS, Event, Facts, Kept, Watch
 
-__all__ = ["Status", "Watched", "board", "match", "rung_of", "rungs_of", "status", "story_rungs", "study_cue", "watch"]
+__all__ = [
+    "Status", "Watched", "as_known", "board", "match", "missed", "one_per_story", "rung_of", "rungs_of", "status",
+    "story_rungs", "study_cue", "taken_back", "watch",
+]  # fmt: skip
 
 BATCH = 500
-
-# An official page that presents a study, not only announces one: by its address, by the name of such documents in its title, or, if it
-# tells a result, by the words with which a text presents its paper.
-_STUDY_PATH = re.compile(
-    r"/(?:research|science|publications?|(?:public_)?papers?|reports?)/[^/?#]+|system-?card|technical-?report|\.pdf(?:$|[?#])"
-    r"|^https?://(?:www\.)?(?:(?:research|alignment|red)\.[^/]+|[^/]+\.pub)/[^/?#]+",
-    re.IGNORECASE,
-)
-_STUDY_TITLE = re.compile(r"\b(?:system card|technical report|research note|white ?paper|paper)\b", re.IGNORECASE)
-_STUDY_TEXT = re.compile(
-    r"\b(?:this|our|a|the|new) (?:new |accompanying |research )*(?:paper|study|preprint|technical report)\b", re.IGNORECASE
-)
-_STUDY_TEXT_READ = 400  # characters: where a post says what it presents; further down papers are only cited
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +39,10 @@ class Status:
     of_days: int = 0
     as_of: str | None = None  # the last time any source answered: the state is known up to then, and not beyond
     looked_from: str | None = None  # the first
+    sources: int = 0  # how many sources were looked at …
+    gaps: int = 0  # … and how many of them have a gap: a time that cannot be proved complete
+    near: int = 0  # how many near-misses are kept
+    withdrawn: tuple[Kept, ...] = ()  # what was taken back, or answers no longer, the last first
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,133 +55,6 @@ class Watched:
 
 
 # -- decisions (pure) -------------------------------------------------------------------------------
-
-
-def rung_of(facts: Facts, lab: str) -> tuple[str, str]:
-    """Return the kind of evidence the item is for a lab, and the cue that says so.
-
-    What presents a study is published although it is also released ("the system card is now available"); a release that only links to a
-    paper is shipped.
-    """
-    if lab not in facts.by:
-        return "reported", f"about the lab, not by it ({facts.about.get(lab, '')})"
-    if facts.origin == "paper":
-        return "published", "a paper"
-    if found := study_cue(facts):
-        return "published", found
-    if facts.act == "release":
-        return "shipped", f"released: “{facts.act_cue}”"
-    if paper := _presented(facts):
-        return "published", f"presents a paper: {paper}"
-    return "stated", "a page of the lab"
-
-
-def study_cue(facts: Facts) -> str | None:
-    """What says that a lab's own page presents a study, or None.
-
-    Advice and announcements stand on the pages of studies too: there, and only there, the act has the say.
-    """
-    if found := _STUDY_TITLE.search(facts.title):
-        return f"a publication: “{found[0]}”"
-    if facts.act not in ("opinion", "announcement") and (found := _STUDY_PATH.search(facts.url or "")):
-        return f"a publication page: “{found[0]}”"
-    if facts.act == "result" and (found := _STUDY_TEXT.search(facts.text[:_STUDY_TEXT_READ])):
-        return f"presents a study: “{found[0]}”"
-    return None
-
-
-def _presented(facts: Facts) -> str | None:
-    """The linked paper that the item presents; of a PDF, which may be a form or a letter, only if the item tells a result."""
-    papers = (key for key in sorted(facts.links) if key.startswith("arxiv:") or facts.act == "result")
-    return next(papers, None)
-
-
-def rungs_of(facts: Facts) -> list[tuple[str, str, str]]:
-    """Return (rung, lab, cue) for each lab that the item is by, else about; a parent counts through its child alone.
-
-    What is neither by a lab nor about one reports, with the lab ""; a paper of nobody we know is no rung at all.
-    """
-    known = facts.by or facts.about
-    if not known:
-        return [] if facts.origin == "paper" else [("reported", "", "by no lab and about none")]
-    labs = [lab for lab, how in known.items() if not how.startswith("parent of")]
-    return [(rung, lab, cue) for lab in labs for rung, cue in [rung_of(facts, lab)]]
-
-
-def story_rungs(present: Iterable[str]) -> tuple[str, ...]:
-    """Return the rungs of a story from those of its items, in the order of the ladder: others beside the lab's own word add none.
-
-    >>> story_rungs({"stated", "reported", "published"}), story_rungs({"reported"})
-    (('stated', 'published'), ('reported',))
-    """
-    among = set(present)
-    return tuple(rung for rung in RUNGS if rung in among and (rung != "reported" or among == {rung}))
-
-
-def match(watch: Watch, facts: Facts) -> list[Event]:
-    """Return the events of a watch that an item is: at most one a lab, none outside ``since`` and ``until``."""
-    day = facts.at[:10]
-    if (watch.since and day < watch.since) or (watch.until and day > watch.until):
-        return []
-    ground = _ground(watch, facts)
-    if ground is None:
-        return []
-    score, why = ground
-    events = []
-    for lab, how in _labs(watch, facts).items():
-        rung, cue = rung_of(facts, lab)
-        cue = cue if facts.dated else f"{cue}; it bears no date, first seen {facts.at[:10]}"
-        events.append(
-            Event(watch.id, facts.item, lab, rung, facts.at, score, (why, f"{'by' if lab in facts.by else 'about'} {lab} ({how})", cue))
-        )
-    return events
-
-
-def _ground(watch: Watch, facts: Facts) -> tuple[float, str] | None:
-    """The topic at the confident tier, or the phrase, that makes the item bear on the question."""
-    if watch.phrases:
-        found = compile_rules(watch.phrases).find(f"{facts.title}\n{facts.text}")
-        return (1.0, f"says “{found[0]}”") if found else None
-    sure = [(score, topic) for topic in watch.topics for score, tier in [facts.topics.get(topic, (0.0, ""))] if tier == "confident"]
-    if not sure:
-        return None
-    score, topic = max(sure)
-    return score, f"on {topic} ({score:.2f})"
-
-
-def _labs(watch: Watch, facts: Facts) -> dict[str, str]:
-    """The labs the watch asks for that the item is by or, for the rung reported, about."""
-    if not watch.by and not watch.about:
-        return {"": "any source"}
-    by = _asked(watch.by, facts.by, watch.not_by)
-    # One item is one answer for a lab: by it, else about it; and what a lab itself writes is never "reported" about another.
-    return by or ({} if facts.by else _asked(watch.about, facts.about, watch.not_by))
-
-
-# How the store says that a lab is the parent of others: alone, or behind a way of its own in which the lab is known.
-_PARENT_OF = re.compile(r"(?:^|; )parent of ([\w-]+(?:, [\w-]+)*)$")
-
-
-def _asked(wanted: Sequence[str], present: Mapping[str, str], unwanted: Sequence[str]) -> dict[str, str]:
-    """The labs present that are wanted, children of unwanted ones left out; a child that is wanted itself speaks for its parent."""
-    children = {lab: found[1].split(", ") if (found := _PARENT_OF.search(how)) else [] for lab, how in present.items()}
-    out = _with_children(unwanted, children)
-    asked = [lab for lab in (present if "any" in wanted else wanted) if lab in present and lab not in out]
-    return {lab: present[lab] for lab in asked if not present[lab].startswith("parent of") or _speaks(lab, asked, children, out)}
-
-
-def _speaks(lab: str, asked: Sequence[str], children: Mapping[str, Sequence[str]], out: set[str]) -> bool:
-    """Whether a lab that is only the parent of others adds anything: none of them is asked for, and one of them counts."""
-    below = _with_children(children[lab], children)
-    return below.isdisjoint(asked) and any(child not in out and not children.get(child) for child in below)
-
-
-def _with_children(labs: Sequence[str], children: Mapping[str, Sequence[str]]) -> set[str]:
-    found, new = set[str](), set(labs)
-    while new:
-        found |= new
-        new = {child for lab in new for child in children.get(lab, ())} - found
-    return found
 
 
 def status(watch: Watch, events: Sequence[Event], now: str, after_day: str | None = None) -> Status:
@@ -227,12 +93,62 @@ def _days(start: str, end: str) -> int:
     return (date.fromisoformat(end) - date.fromisoformat(start)).days
 
 
+def one_per_story(kept: Sequence[Kept]) -> list[Event]:
+    """Return one event a story, lab and rung, oldest first: the earliest, with the items that say the same as ``further``."""
+    told: dict[tuple[int, str, str], list[Event]] = {}
+    for one in sorted(kept, key=lambda one: (one.event.at, one.event.item)):
+        # An item without a story stands alone; ids of items are far beyond those of stories.
+        told.setdefault((one.story or one.event.item, one.event.lab, one.event.rung), []).append(one.event)
+    return [replace(first, further=tuple(event.item for event in others)) for first, *others in told.values()]
+
+
 def _first_per_lab(events: Sequence[Event]) -> list[Event]:
     """Each lab's first event of each rung, so that press never hides the lab's own word; an earlier one found later moves it back."""
     first: dict[tuple[str, str], Event] = {}
     for event in sorted(events, key=lambda event: (event.at, event.item)):
         first.setdefault((event.lab, event.rung), event)
     return list(first.values())
+
+
+def _known(one: Kept, as_of: str) -> bool:
+    """Whether an event was known on a day. What looking back brings was public then: it counts from the item's own day."""
+    since = one.event.at if one.quiet else max(one.event.at, one.found_at)
+    return since[:10] <= as_of
+
+
+def _stands(one: Kept, as_of: str | None) -> bool:
+    return one.withdrawn_at is None or (as_of is not None and one.withdrawn_at[:10] > as_of)
+
+
+def as_known(kept: Sequence[Kept], as_of: str | None) -> list[Kept]:
+    """Return events as they were known at the end of a day (None: now): found by then, and standing unless taken back by then.
+
+    What counts as another rung since says so; of several changes the last is known.
+    """
+    past = [_as_counted(one, as_of) for one in kept if as_of is None or _known(one, as_of)]
+    return [replace(one, withdrawn_at=None, withdrawn_why=None) if _stands(one, as_of) else one for one in past]
+
+
+def _as_counted(one: Kept, as_of: str | None) -> Kept:
+    """With the rung of that day, and in words what it was before."""
+    event, before, changed = one.event, one.rung_before, one.rung_changed_at
+    if before is None or changed is None:
+        return one
+    if as_of is not None and changed[:10] > as_of:
+        return replace(one, event=replace(event, rung=before), rung_before=None, rung_changed_at=None)
+    return replace(one, event=replace(event, reason=(*event.reason, f"counted as {before} until {changed[:10]}")))
+
+
+def _taken_back(watch: Watch, kept: Iterable[Kept]) -> list[Kept]:
+    """What no longer stands, the last first; an answer that has become a sign no longer stands as the answer that it was."""
+    gone = []
+    for one in kept:
+        if one.withdrawn_at:
+            gone.append(one)
+        elif one.rung_before in watch.answer and one.event.rung not in watch.answer:
+            was = replace(one.event, rung=one.rung_before)
+            gone.append(replace(one, event=was, withdrawn_at=one.rung_changed_at, withdrawn_why=f"counts as {one.event.rung} now"))
+    return sorted(gone, key=lambda one: one.withdrawn_at or "", reverse=True)
 
 
 # -- the loop ---------------------------------------------------------------------------------------
@@ -264,31 +180,45 @@ def _one_batch(
 ) -> Watched:
     """Match and store; with ``looked_to`` the watches look back: what they find is quiet, and where they are is stored with it."""
     found = [(facts.item, [event for w in asked for event in match(w, facts)]) for facts in batch]
+    near = {facts.item: [one for w in asked for one in missed(w, facts)] for facts in batch}
     kinds = {facts.item: rungs_of(facts) for facts in batch}
-    items = [facts.item for facts in batch]
+    ids, by_id, by_item = [w.id for w in asked], {w.id: w for w in asked}, {facts.item: facts for facts in batch}
     with transaction(db):
         watches.put_rungs(db, kinds)
-        events, withdrawn = watches.save(db, [w.id for w in asked], found, iso(now), quiet=looked_to is not None)
+        events, gone = watches.save(db, ids, found, iso(now), quiet=looked_to is not None)
+        watches.explain(db, [(event, taken_back(by_id[event.watch], by_item[event.item], event)) for event in gone])
+        watches.save_near(db, ids, near)
         if looked_to is None:
-            stories.retell(db, items)  # an edited item comes by here again: its title or rank may be another
-            watches.done(db, items)
+            stories.retell(db, by_item)  # an edited item comes by here again: its title or rank may be another
+            watches.done(db, by_item)
         else:
-            watches.looked(db, [w.id for w in asked], looked_to)
-    return Watched(len(batch), events, withdrawn)
+            watches.looked(db, ids, looked_to)
+    return Watched(len(batch), events, len(gone))
 
 
-def board(db: sqlite3.Connection, config: Config, now: datetime) -> list[tuple[Watch, Status, list[Event]]]:
-    """Return every watch with its state and the events that stand, in the order of feeds.toml.
+def board(db: sqlite3.Connection, config: Config, now: datetime, as_of: str | None = None) -> list[tuple[Watch, Status, list[Event]]]:
+    """Return every watch with its state and its answers and signs, one a story, lab and rung, in the order of feeds.toml.
 
     The state is that of the last look, not of ``now``: a tracker that has not run since June knows nothing of July.
+
+    Args:
+        as_of: a day: what the board would have said at its end. It knows what was found by then and not taken back by then; what was
+            found by looking back counts from the item's own day, since it was public then. Stories and questions are today's.
     """
-    looked_from, as_of = watches.looks(db)
-    seen = min(iso(now), as_of) if as_of else iso(now)
-    events = watches.events(db)
-    kept = {w.id: _first_per_lab(events.get(w.id, [])) if w.first_per == "lab" else events.get(w.id, []) for w in config.watches}
-    states: dict[str, Status] = {}
+    looks, near, kept = watches.looks(db, as_of), watches.misses(db, as_of), watches.kept(db)
+    seen = min(iso(now), looks.until or iso(now), f"{as_of}T23:59:59Z" if as_of else iso(now))
+    rows: list[tuple[Watch, Status, list[Event]]] = []
+    settled: dict[str, str] = {}
     for w in config.watches:
-        proof = states[w.after].proof if w.after in states else None
-        found = status(w, kept[w.id], seen, proof.at[:10] if proof else None)
-        states[w.id] = replace(found, as_of=as_of and seen, looked_from=looked_from)
-    return [(w, states[w.id], kept[w.id]) for w in config.watches]
+        past = as_known(kept.get(w.id, []), as_of)
+        events = one_per_story([one for one in past if one.withdrawn_at is None])
+        events = _first_per_lab(events) if w.first_per == "lab" else events
+        state = status(w, events, seen, settled.get(w.after or ""))
+        if state.proof:
+            settled[w.id] = state.proof.at[:10]
+        state = replace(
+            state, as_of=looks.until and seen, looked_from=looks.since, sources=looks.sources, gaps=looks.gaps, near=near.get(w.id, 0),
+            withdrawn=tuple(_taken_back(w, past)),
+        )  # fmt: skip
+        rows.append((w, state, events))
+    return rows

@@ -81,7 +81,11 @@ def test_why_names_the_proof_the_newest_evidence_and_the_reasons(path: Path, db:
     watched(db, asked, PAPER, at="2026-06-09T06:00:00Z")
     item, later = id_of(db, "Agents that remember"), "2026-06-10T06:00:00Z"
     reason = '["by openai (the source declares it)"]'
-    db.execute("INSERT INTO watch_events VALUES ('w', ?, 'openai', 'stated', ?, ?, NULL, 0.5, ?, 0)", (item, later, later, reason))
+    db.execute(
+        """INSERT INTO watch_events(watch, item, lab, rung, at, found_at, score, reason)
+        VALUES ('w', ?, 'openai', 'stated', ?, ?, 0.5, ?)""",
+        (item, later, later, reason),
+    )
     row = row_of(path)
     assert "answered 9 Jun" in row
     assert "Answer published by DeepMind, 9 Jun: A paper on drift arxiv.org" in row
@@ -121,9 +125,62 @@ def test_a_question_after_another_counts_from_its_answer(path: Path, db: sqlite3
 def test_the_first_of_each_lab_counts_where_the_question_says_so(path: Path, db: sqlite3.Connection) -> None:
     watched(db, Watch("w", "Papers?", first_per="lab"), PAPER)
     item, later = id_of(db, "Agents that remember"), "2026-06-12T07:00:00Z"
-    db.execute("INSERT INTO watch_events VALUES ('w', ?, 'deepmind', 'published', ?, ?, NULL, 0.5, '[]', 0)", (item, later, later))
+    db.execute(
+        """INSERT INTO watch_events(watch, item, lab, rung, at, found_at, score, reason)
+        VALUES ('w', ?, 'deepmind', 'published', ?, ?, 0.5, '[]')""",
+        (item, later, later),
+    )
     assert "A paper on drift" in row_of(path)
     assert "Agents that remember" not in row_of(path)
+
+
+def test_several_items_of_a_story_are_one_event_and_further_proof(path: Path, db: sqlite3.Connection) -> None:
+    told(db, "A paper on drift", "Nothing of note")
+    told(db, "Agents that remember")
+    watched(db, Watch("w", "Papers?"), ("Nothing of note", "deepmind", "published"), POST)
+    watched(db, Watch("w", "Papers?"), PAPER, at="2026-06-09T06:00:00Z")
+    row = row_of(path)
+    assert "A paper on drift arxiv.org and 1 more item of its story" in row
+    assert "All 2 events, of 3 items" in row
+
+
+def test_what_was_taken_back_is_said_with_the_day_and_the_reason(path: Path, db: sqlite3.Connection) -> None:
+    asked = Watch("w", "Papers?", by=("any",), topics=("drift",))
+    watched(db, asked, PAPER, POST)
+    gone = "UPDATE watch_events SET withdrawn_at = ?, withdrawn_why = ? WHERE lab = ?"
+    db.execute(gone, ("2026-06-10T06:00:00Z", "ann says it is not on drift", "deepmind"))
+    row = row_of(path)
+    assert "1 event was taken back on 10 Jun" in row.partition("why?")[0], "beside the state"
+    assert "published by DeepMind, 12 Jun: A paper on drift – ann says it is not on Alignment drift" in row
+    db.execute(gone, ("2026-06-11T06:00:00Z", "no longer by openai", "openai"))
+    row = row_of(path)
+    assert "2 events were taken back, the last on 11 Jun : stated by OpenAI, 12 Jun: Agents that remember – no longer by OpenAI" in row
+    db.execute("UPDATE watch_events SET withdrawn_why = NULL")
+    assert "Agents that remember – why was not kept" in row_of(path)
+
+
+def test_near_misses_are_counted_and_linked_to_their_list(path: Path, db: sqlite3.Connection) -> None:
+    watched(db, Watch("w", "Papers?"))
+    assert "near-miss" not in row_of(path)
+    said = '["by openai (x)", "a page of the lab", "only perhaps on drift (0.50)"]'
+    for day, title in ((12, "Agents that remember"), (11, "A paper on drift")):
+        at = f"2026-06-{day}T06:00:00Z"
+        db.execute("INSERT INTO near_misses VALUES ('w', ?, 'openai', 'stated', ?, 0.5, ?)", (id_of(db, title), at, said))
+    assert "2 near-misses" in row_of(path)
+    (page,) = get(path, "/")
+    (href,) = re.findall(r'href="([^"]*near_misses_of_a_question[^"]*)"', page.text)
+    (listed,) = get(path, unescape(href).replace("?", ".json?") + "&_shape=array")
+    rows = listed.json()
+    assert [row["title"] for row in rows] == ["Agents that remember", "A paper on drift"]
+    assert all("only perhaps on drift" in row["reason"] for row in rows)
+
+
+def test_a_none_says_how_many_of_the_sources_have_a_gap(path: Path, db: sqlite3.Connection) -> None:
+    watched(db, Watch("w", "Papers?"))
+    assert "3 sources looked at, none with a gap" in row_of(path)
+    db.execute("""INSERT INTO gaps(source, from_at, to_at, reason, found_at)
+    VALUES ('gazette', '2026-06-10T06:00:00Z', '2026-06-11T06:00:00Z', 'no answer', '2026-06-11T06:00:00Z')""")
+    assert "3 sources looked at, 1 with a gap" in row_of(path)
 
 
 def test_what_was_withdrawn_or_retired_is_gone(path: Path, db: sqlite3.Connection) -> None:

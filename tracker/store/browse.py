@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import fields
 from pathlib import Path
@@ -12,10 +12,11 @@ from typing import Any
 
 from tracker.complete import captive
 from tracker.errors import StoreError
+from tracker.store import trials
 from tracker.store.items import IDS_PER_DAY, select_items
-from tracker.types import Event, Item, Watch
+from tracker.types import Event, Item, Kept, Missed, Watch
 
-__all__ = ["board", "is_empty", "items", "never", "questions", "status"]
+__all__ = ["board", "events", "history", "is_empty", "items", "never", "questions", "status"]
 
 # A lab and every one below it, however deep.
 _BELOW = """WITH RECURSIVE below(lab) AS (
@@ -73,7 +74,10 @@ def never(db: sqlite3.Connection, before: str) -> list[sqlite3.Row]:
 
 def board(db: sqlite3.Connection, rows: Iterable[tuple[Watch, Any, Sequence[Event]]]) -> list[dict[str, Any]]:
     """Return the standing questions as plain values, with the titles and addresses of their proofs."""
-    (asked,) = db.execute("SELECT count(*) FROM sources WHERE retired_at IS NULL AND last_ok_at IS NOT NULL").fetchone()
+    listed = list(rows)
+    named = [event for _, status, _ in listed for event in (status.proof, status.last) if event]
+    named += [kept.event for _, status, _ in listed for kept in status.withdrawn]
+    seen = trials.shown(db, [event.item for event in named])
     return [
         {
             "watch": watch.id,
@@ -87,19 +91,52 @@ def board(db: sqlite3.Connection, rows: Iterable[tuple[Watch, Any, Sequence[Even
             "looked_from": status.looked_from,
             "until": watch.until,
             "events": len(events),
-            "sources": asked,
-            "proof": _event(db, status.proof),
-            "last": _event(db, status.last),
+            "near_misses": status.near,
+            "sources": status.sources,
+            "gaps": status.gaps,
+            "proof": status.proof and _event(status.proof, seen),
+            "last": status.last and _event(status.last, seen),
+            "withdrawn": [_kept(kept, seen) for kept in status.withdrawn],
         }
-        for watch, status, events in rows
+        for watch, status, events in listed
     ]
 
 
-def _event(db: sqlite3.Connection, event: Event | None) -> dict[str, Any] | None:
-    if event is None:
-        return None
-    row = db.execute("SELECT key, title, url FROM items WHERE id = ?", (event.item,)).fetchone()
-    return {"lab": event.lab, "rung": event.rung, "at": event.at, "reason": list(event.reason), "item": event.item, **dict(row)}
+def history(db: sqlite3.Connection, row: dict[str, Any], kept: Sequence[Kept], near: Sequence[Missed], limit: int | None) -> dict[str, Any]:
+    """Return the board's row of a question with every event as plain values, story by story, and its newest near-misses.
+
+    Args:
+        limit: how many near-misses; None: all.
+    """
+    newest = sorted(near, key=lambda one: (one.at, one.item), reverse=True)[:limit]
+    seen = trials.shown(db, [*(one.event.item for one in kept), *(one.item for one in newest)])
+    told: dict[int, list[dict[str, Any]]] = {}
+    for one in sorted(kept, key=lambda one: (one.event.at, one.event.item, one.event.lab)):
+        told.setdefault(one.story or one.event.item, []).append(_kept(one, seen))
+    blocks = [{"story": events[0]["story"], "events": events} for events in told.values()]
+    return {**row, "stories": blocks, "near_misses": len(near), "near": [_event(one, seen) for one in newest]}
+
+
+def events(db: sqlite3.Connection, rows: Iterable[tuple[Watch, Any, Sequence[Event]]]) -> list[dict[str, Any]]:
+    """Return every event of the board as plain values."""
+    listed = [event for _, _, found in rows for event in found]
+    seen = trials.shown(db, [event.item for event in listed])
+    return [{"watch": event.watch, **_event(event, seen), "further": list(event.further)} for event in listed]
+
+
+def _event(event: Event | Missed, seen: Mapping[int, trials.Shown]) -> dict[str, Any]:
+    item = seen[event.item]
+    return {
+        "lab": event.lab, "rung": event.rung, "at": event.at, "reason": list(event.reason), "item": event.item, "story": item.story,
+        "key": item.key, "title": item.title, "url": item.url,
+    }  # fmt: skip
+
+
+def _kept(one: Kept, seen: Mapping[int, trials.Shown]) -> dict[str, Any]:
+    return {
+        **_event(one.event, seen), "found_at": one.found_at, "looking_back": one.quiet, "stands": one.withdrawn_at is None,
+        "withdrawn_at": one.withdrawn_at, "withdrawn_why": one.withdrawn_why,
+    }  # fmt: skip
 
 
 def questions(db: sqlite3.Connection) -> tuple[Watch, ...]:

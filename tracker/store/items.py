@@ -373,6 +373,9 @@ def _update(db: sqlite3.Connection, source: Source, candidate: _Candidate, now: 
     if reads_otherwise or takeover:  # a lab is told from the URL and the source, too
         db.execute("INSERT OR IGNORE INTO pending(stage, item, due_at) VALUES ('tag', ?, ?)", (item, now))
         readings.want(db, item, now)
+    elif "date" in changes:  # a question asks for a time; what has no story yet comes by the watches anyway
+        known = "SELECT 'watch', item, ? FROM story_items WHERE item = ?"
+        db.execute(f"INSERT OR IGNORE INTO pending(stage, item, due_at) {known}", (now, item))
     return int(bool(changes - {"date"}))
 
 

@@ -1,7 +1,8 @@
 """Watches: the standing questions, and the items that bear on them.
 
-in   the questions of feeds.toml, events that were matched
-out  rows in watches, watch_events and rungs; what is known of items (``Facts``), from the queue or, for a look back, from the archive
+in   the questions of feeds.toml, events and near-misses that were matched
+out  rows in watches, watch_events, near_misses and rungs; what is known of items (``Facts``), from the queue or, for a look back, from
+     the archive
 refuses to know how a rung is found and how a question is matched: a look back offers more than will match, never less.
 Surprising: the full-text index holds stems, so what ends in ``*`` is searched by a shorter beginning than the rule has (``_stem_begins``).
 """
@@ -14,13 +15,26 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from functools import lru_cache
+from typing import NamedTuple
 
 from tracker.store.items import IDS_PER_DAY
 from tracker.store.stored import ARTICLE, TEXT
 from tracker.store.tags import how
-from tracker.types import Event, Facts, Watch
+from tracker.types import Event, Facts, Kept, Missed, Watch
 
-__all__ = ["archive", "done", "events", "facts", "looked", "looks", "put_rungs", "rungs", "save", "sync", "waiting"]
+__all__ = [
+    "Looks", "archive", "done", "explain", "facts", "history", "kept", "looked", "looks", "misses", "near", "put_rungs", "rungs", "save",
+    "save_near", "sync", "waiting",
+]  # fmt: skip
+
+
+class Looks(NamedTuple):
+    """What was looked at: since when and up to when (None: never), how many sources, and how many of them have an open gap."""
+
+    since: str | None
+    until: str | None
+    sources: int
+    gaps: int
 
 
 # What an edit may change without asking anew: words for people, and what only the state on the board is worked out from.
@@ -76,11 +90,13 @@ def archive(db: sqlite3.Connection, watches: Sequence[Watch], after: int, limit:
     topics = sorted({topic for w in watches for topic in w.topics})
     clauses = [_clause(phrase) for w in watches for phrase in w.phrases]
     values: dict[str, object] = {"after": after, "limit": limit, "topics": json.dumps(topics)}
-    # What answered the question as it stood before must be looked at again, or an edit could not take it back.
+    # What answered the question as it stood before, or missed it, must be looked at again, or an edit could not take it back.
     values["watches"] = json.dumps([w.id for w in watches])
     values["match"] = " OR ".join(sorted(set(clauses)))
-    among = "SELECT item FROM item_topics WHERE tier = 'confident' AND topic IN (SELECT value FROM json_each(:topics)) AND item > :after"
-    among += " UNION SELECT item FROM watch_events WHERE watch IN (SELECT value FROM json_each(:watches)) AND item > :after"
+    among = """SELECT item FROM item_topics
+      WHERE tier IN ('confident', 'maybe') AND topic IN (SELECT value FROM json_each(:topics)) AND item > :after"""
+    for table in ("watch_events", "near_misses"):
+        among += f" UNION SELECT item FROM {table} WHERE watch IN (SELECT value FROM json_each(:watches)) AND item > :after"  # noqa: S608
     if clauses:
         among += " UNION SELECT rowid FROM texts_fts WHERE texts_fts MATCH :match AND rowid > :after"
     if not all(clauses):
@@ -171,29 +187,34 @@ def _stem_begins(word: str) -> str:
 
 def save(
     db: sqlite3.Connection, asked: Sequence[str], found: Sequence[tuple[int, list[Event]]], now: str, *, quiet: bool
-) -> tuple[int, int]:
-    """Store the events of items, and withdraw those whose ground is gone; return how many came and went.
+) -> tuple[int, list[Event]]:
+    """Store the events of items, and withdraw those whose ground is gone; return how many came, and those that went: to be explained.
 
     Args:
         quiet: what is new here was found by looking back; the backlog is quiet in any case.
     """
-    came = went = 0
-    for item, events in found:
-        wanted = {(event.watch, event.lab): event for event in events}
-        present = {
-            (row["watch"], row["lab"]): row
-            for row in db.execute("SELECT * FROM watch_events WHERE item = ?", (item,))
-            if row["watch"] in asked
-        }
-        for key, event in wanted.items():
-            came += _put(db, event, present.get(key), now, quiet)
-        gone = [key for key, row in present.items() if key not in wanted and row["withdrawn_at"] is None]
-        went += len(gone)
-        db.executemany(
-            "UPDATE watch_events SET withdrawn_at = ? WHERE watch = ? AND item = ? AND lab = ?",
-            [(now, watch, item, lab) for watch, lab in gone],
-        )
+    wanted = {_key(event): event for _, events in found for event in events}
+    values = {"ids": json.dumps([item for item, _ in found]), "asked": json.dumps(list(asked))}
+    rows = db.execute(
+        f"""SELECT watch_events.* FROM {_AMONG.format("watch_events INDEXED BY watch_events_item", "item")}
+        WHERE watch IN (SELECT value FROM json_each(:asked))""",  # noqa: S608 - constants
+        values,
+    )
+    present = {(row["watch"], row["item"], row["lab"]): row for row in rows.fetchall()}
+    came = sum(_put(db, event, present.get(key), now, quiet) for key, event in wanted.items())
+    went = [_event(row) for key, row in present.items() if key not in wanted and row["withdrawn_at"] is None]
+    db.executemany("UPDATE watch_events SET withdrawn_at = ? WHERE watch = ? AND item = ? AND lab = ?", [(now, *_key(one)) for one in went])
     return came, went
+
+
+def explain(db: sqlite3.Connection, why: Iterable[tuple[Event, str]]) -> None:
+    """Note why events were taken back, in words."""
+    values = [(said, *_key(event)) for event, said in why]
+    db.executemany("UPDATE watch_events SET withdrawn_why = ? WHERE watch = ? AND item = ? AND lab = ?", values)
+
+
+def _key(one: Event | Missed) -> tuple[str, int, str]:
+    return one.watch, one.item, one.lab
 
 
 def _put(db: sqlite3.Connection, event: Event, row: sqlite3.Row | None, now: str, quiet: bool) -> int:
@@ -205,10 +226,36 @@ def _put(db: sqlite3.Connection, event: Event, row: sqlite3.Row | None, now: str
         """INSERT INTO watch_events(watch, item, lab, rung, at, found_at, score, reason, quiet)
         VALUES (?, ?, ?, ?, ?, ?, ?, ?, max(?, (SELECT backlog FROM items WHERE id = ?)))
         ON CONFLICT(watch, item, lab) DO UPDATE SET rung = excluded.rung, at = excluded.at, score = excluded.score,
-          reason = excluded.reason, withdrawn_at = NULL""",
+          reason = excluded.reason, withdrawn_at = NULL, withdrawn_why = NULL,
+          rung_before = iif(rung <> excluded.rung, rung, rung_before),
+          rung_changed_at = iif(rung <> excluded.rung, excluded.found_at, rung_changed_at)""",
         (event.watch, event.item, event.lab, event.rung, event.at, now, round(event.score, 4), reason, int(quiet), event.item),
     )
     return int(row is None)
+
+
+def save_near(db: sqlite3.Connection, asked: Sequence[str], found: Mapping[int, Iterable[Missed]]) -> None:
+    """Make these the near-misses of items: what stays the same is not written, what has no ground any more is deleted."""
+    present: dict[tuple[str, int, str], tuple[object, ...]] = {}
+    values = {"ids": json.dumps(list(found)), "asked": json.dumps(list(asked))}
+    for row in db.execute(
+        f"""SELECT watch, item, lab, rung, at, score, reason FROM {_AMONG.format("near_misses INDEXED BY near_misses_item", "item")}
+        WHERE watch IN (SELECT value FROM json_each(:asked))""",  # noqa: S608 - constants
+        values,
+    ):
+        present[tuple(row[:3])] = tuple(row[3:])
+    wanted = {
+        _key(one): (one.rung, one.at, round(one.score, 4), json.dumps(one.reason, ensure_ascii=False))
+        for missed in found.values()
+        for one in missed
+    }
+    db.executemany("DELETE FROM near_misses WHERE watch = ? AND item = ? AND lab = ?", [key for key in present if key not in wanted])
+    db.executemany(
+        """INSERT INTO near_misses(watch, item, lab, rung, at, score, reason) VALUES (?, ?, ?, ?, ?, ?, ?)
+        ON CONFLICT(watch, item, lab) DO UPDATE SET rung = excluded.rung, at = excluded.at, score = excluded.score,
+          reason = excluded.reason""",
+        [(*key, *said) for key, said in wanted.items() if present.get(key) != said],
+    )
 
 
 def put_rungs(db: sqlite3.Connection, found: Mapping[int, Iterable[tuple[str, str, str]]]) -> None:
@@ -242,14 +289,47 @@ def done(db: sqlite3.Connection, items: Iterable[int]) -> None:
     db.executemany("DELETE FROM pending WHERE stage = 'watch' AND item = ?", [(item,) for item in items])
 
 
-def events(db: sqlite3.Connection) -> dict[str, list[Event]]:
-    """Return the events that stand, by watch, oldest first."""
-    found: dict[str, list[Event]] = {}
-    for row in db.execute("SELECT * FROM watch_events WHERE withdrawn_at IS NULL ORDER BY at, item"):
-        found.setdefault(row["watch"], []).append(
-            Event(row["watch"], row["item"], row["lab"], row["rung"], row["at"], row["score"], tuple(json.loads(row["reason"])))
-        )
+_KEPT = "SELECT watch_events.*, story FROM watch_events LEFT JOIN story_items ON story_items.item = watch_events.item"
+
+
+def kept(db: sqlite3.Connection) -> dict[str, list[Kept]]:
+    """Return every event there ever was, by watch, oldest first."""
+    found: dict[str, list[Kept]] = {}
+    for row in db.execute(f"{_KEPT} ORDER BY at, watch_events.item, lab"):
+        found.setdefault(row["watch"], []).append(_kept(row))
     return found
+
+
+def history(db: sqlite3.Connection, watch: str) -> list[Kept]:
+    """Return every event of a watch there ever was, standing or taken back, oldest first."""
+    return [_kept(row) for row in db.execute(f"{_KEPT} WHERE watch = ? ORDER BY at, watch_events.item, lab", (watch,))]
+
+
+def _kept(row: sqlite3.Row) -> Kept:
+    return Kept(
+        _event(row), row["found_at"], bool(row["quiet"]), row["story"], row["withdrawn_at"], row["withdrawn_why"],
+        row["rung_before"], row["rung_changed_at"],
+    )  # fmt: skip
+
+
+def _event(row: sqlite3.Row) -> Event:
+    reason = tuple(json.loads(row["reason"]))
+    return Event(row["watch"], row["item"], row["lab"], row["rung"], row["at"], row["score"], reason)
+
+
+def near(db: sqlite3.Connection, watch: str) -> list[Missed]:
+    """Return the near-misses of a watch, oldest first."""
+    rows = db.execute("SELECT * FROM near_misses WHERE watch = ? ORDER BY at, item, lab", (watch,))
+    return [
+        Missed(row["watch"], row["item"], row["lab"], row["rung"], row["at"], row["score"], tuple(json.loads(row["reason"])))
+        for row in rows
+    ]
+
+
+def misses(db: sqlite3.Connection, day: str | None = None) -> dict[str, int]:
+    """Return how many near-misses each watch has, those of items after a day left out."""
+    count = "SELECT count(*) FROM near_misses WHERE watch = watches.id AND at < date(?, '+1 day')"
+    return dict(db.execute(f"SELECT id, ({count}) FROM watches", (day or _LAST_DAY,)).fetchall())  # noqa: S608 - constants
 
 
 def facts(db: sqlite3.Connection, ids: Sequence[int]) -> list[Facts]:
@@ -257,10 +337,22 @@ def facts(db: sqlite3.Connection, ids: Sequence[int]) -> list[Facts]:
     return _facts(db, ids)
 
 
-def looks(db: sqlite3.Connection) -> tuple[str | None, str | None]:
-    """Return since when, and when last, any source has answered; None when none ever did."""
-    row = db.execute("SELECT min(added_at), max(last_ok_at) FROM sources WHERE last_ok_at IS NOT NULL").fetchone()
-    return row[0], row[1]
+# Of a source: it was polled on that day. (A day beyond all others: it is polled now.)
+_THERE = "(substr(added_at, 1, 10) <= :day AND (retired_at IS NULL OR substr(retired_at, 1, 10) > :day))"
+_LAST_DAY = "9999-12-30"
+
+
+def looks(db: sqlite3.Connection, day: str | None = None) -> Looks:
+    """Return what was looked at, up to now or up to the end of a day: sources that were there, gaps that were known and open."""
+    values = {"day": day or _LAST_DAY}
+    row = db.execute(
+        f"""SELECT min(added_at), max(last_ok_at), count({_THERE} OR NULL),
+          count({_THERE} AND EXISTS (SELECT 1 FROM gaps WHERE gaps.source = sources.id AND substr(found_at, 1, 10) <= :day
+            AND (closed_at IS NULL OR substr(closed_at, 1, 10) > :day)) OR NULL)
+        FROM sources WHERE last_ok_at IS NOT NULL""",  # noqa: S608 - constants
+        values,
+    ).fetchone()
+    return Looks(*row)
 
 
 # The batch is read first, whatever the statistics say: its size, not the archive's, is the cost.
@@ -271,15 +363,19 @@ def _facts(db: sqlite3.Connection, ids: Sequence[int]) -> list[Facts]:
     values = {"ids": json.dumps(ids)}
     labs = _labs(db, values)
     topics: dict[int, dict[str, tuple[float, str]]] = {}
-    for row in db.execute(f"SELECT item, topic, score, tier FROM {_AMONG.format('item_topics', 'item')}", values):  # noqa: S608 - constants
+    denied: dict[int, dict[str, str]] = {}
+    said = "iif(tier = 'no', json_extract(evidence, '$[0][0]'), NULL)"
+    for row in db.execute(f"SELECT item, topic, score, tier, {said} FROM {_AMONG.format('item_topics', 'item')}", values):  # noqa: S608 - constants
         topics.setdefault(row[0], {})[row[1]] = (row[2], row[3])
+        if row[4]:
+            denied.setdefault(row[0], {})[row[1]] = str(row[4]).removeprefix("labelled no by ")
     links: dict[int, set[str]] = {}
     papers = "links.key GLOB 'arxiv:*' OR links.key GLOB 'url:*.pdf' OR links.key GLOB 'url:*.pdf[?]*'"
     for row in db.execute(f"SELECT item, links.key FROM {_AMONG.format('links', 'item')} WHERE {papers}", values):  # noqa: S608 - constants
         links.setdefault(row[0], set()).add(row[1])
     rows = db.execute(
         f"""SELECT items.id, items.key, items.url, items.title, {TEXT} AS text, published_at,
-          coalesce(published_at, first_seen_at) AS at, origin, act, act_cue
+          coalesce(published_at, first_seen_at) AS at, origin, act, act_cue, backlog
         FROM {_AMONG.format("items", "items.id")} JOIN texts ON texts.item = items.id {ARTICLE} ORDER BY items.id""",  # noqa: S608 - constants
         values,
     )
@@ -288,7 +384,8 @@ def _facts(db: sqlite3.Connection, ids: Sequence[int]) -> list[Facts]:
             row["id"], row["key"], row["url"], row["title"], row["text"], row["at"],
             row["origin"] or "press", row["act"], row["act_cue"] or "",
             labs.get((row["id"], "by"), {}), labs.get((row["id"], "about"), {}), topics.get(row["id"], {}),
-            frozenset(links.get(row["id"], ())), row["published_at"] is not None,
+            frozenset(links.get(row["id"], ())), row["published_at"] is not None, denied.get(row["id"], {}),
+            row["published_at"] is None and bool(row["backlog"]),
         )
         for row in rows
     ]  # fmt: skip

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -24,7 +24,7 @@ from tracker.web.links import Links
 from tracker.web.stories import doubt
 from tracker.web.words import count, date_of, day_of, moment
 
-__all__ = ["board", "read"]
+__all__ = ["board", "read", "shown"]
 
 Row = Mapping[str, Any]
 Names = Mapping[tuple[str, str], str]
@@ -33,16 +33,25 @@ _ORDER = ("answered", "waiting", "signs", "open", "expired")
 
 
 def read(conn: sqlite3.Connection, now: datetime) -> list[Row]:
-    """Return every question with its state and how many events stand."""
+    """Return every question with its state, how many events stand (one a story, lab and rung), and of how many items."""
     asked = Config("", None, None, (), (), (), browse.questions(conn))
-    return [{"watch": watch, "status": status, "events": len(events)} for watch, status, events in watching.board(conn, asked, now)]
+    return [
+        {"watch": watch, "status": status, "events": len(events), "items": sum(1 + len(event.further) for event in events)}
+        for watch, status, events in watching.board(conn, asked, now)
+    ]
+
+
+def shown(rows: Iterable[Row]) -> list[int]:
+    """Return the items that the board names: proofs, newest signs, and what was taken back last."""
+    states = [row["status"] for row in rows]
+    named = {event.item for status in states for event in (status.proof, status.last) if event}
+    return sorted(named | {one.event.item for status in states for one in status.withdrawn[:1]})
 
 
 def board(facts: Mapping[str, Sequence[Row]], names: Names, now: datetime, links: Links) -> list[dict[str, Any]]:
     """Return the questions as the template shows them."""
     items = {row["id"]: row for row in facts["SIGNS"]}
-    looked_at = sum(1 for row in facts["SOURCES"] if row["last_ok_at"])
-    rows = [_question(row["watch"], row["status"], row["events"], looked_at, items, names, now, links) for row in facts["BOARD"]]
+    rows = [_question(row, items, names, now, links) for row in facts["BOARD"]]
     return sorted(rows, key=lambda row: (_ORDER.index(row["standing"]), _reversed(row["newest_at"]), row["question"]))
 
 
@@ -51,16 +60,16 @@ def _reversed(stamp: str) -> tuple[int, ...]:
     return tuple(-ord(char) for char in stamp) or (0,)
 
 
-def _question(
-    watch: Watch, status: Status, events: int, looked_at: int, items: Mapping[int, Row], names: Names, now: datetime, links: Links
-) -> dict[str, Any]:
+def _question(row: Row, items: Mapping[int, Row], names: Names, now: datetime, links: Links) -> dict[str, Any]:
+    watch: Watch = row["watch"]
+    status: Status = row["status"]
     # What stands beside "answered" is read as the answer: the proof, not the newest sign.
     shown, newest = status.proof or status.last, status.last
     return {
         "question": watch.question,
         "standing": "signs" if status.state == "open" and shown else status.state,
         "state": _state(watch, status, now),
-        "looked": f"{count(looked_at, 'source')} looked at" if looked_at and not shown else "",
+        "looked": _looked(status) if status.sources and not shown else "",
         "rungs": [{"name": rung, "seen": rung in status.rungs, "answers": rung in watch.answer} for rung in RUNGS],
         "shown": _sign(shown, items, names, now) if shown else None,
         "shown_as": "Answer" if status.proof else "Newest sign",
@@ -68,8 +77,34 @@ def _question(
         "newest_at": newest.at if newest else "",
         "seeks": _seeks(watch, names),
         "note": watch.note,
-        "events": f"All {count(events, 'event')}" if events > 1 else "Its events",
+        "events": _events(row["events"], row["items"]),
         "href": links.table("events_of_a_question", watch=watch.id),
+        "near": f"{status.near:,} near-miss{'' if status.near == 1 else 'es'}" if status.near else "",
+        "near_href": links.table("near_misses_of_a_question", watch=watch.id),
+        "taken_back": _taken_back(status, items, names, now) if status.withdrawn else None,
+    }
+
+
+def _looked(status: Status) -> str:
+    """What was looked at: a "none" says no more than that."""
+    return f"{count(status.sources, 'source')} looked at, {status.gaps or 'none'} with a gap"
+
+
+def _events(events: int, items: int) -> str:
+    if items < 2:
+        return "Its events"
+    return f"All {count(events, 'event')}, of {items:,} items" if items > events else f"All {count(events, 'event')}"
+
+
+def _taken_back(status: Status, items: Mapping[int, Row], names: Names, now: datetime) -> dict[str, Any]:
+    """How many events were taken back, and of the last one when and why."""
+    last, others = status.withdrawn[0], len(status.withdrawn) - 1
+    day = day_of(last.withdrawn_at or "", now)
+    why = re.sub(r"\b(on|by|about|for) ([\w-]+)", lambda found: _with_name(found, names), last.withdrawn_why or "why was not kept")
+    return {
+        "said": f"{count(others + 1, 'event')} {'were' if others else 'was'} taken back{', the last' if others else ''} on {day}",
+        "event": _sign(last.event, items, names, now),
+        "why": why,
     }
 
 
@@ -105,15 +140,18 @@ def _sign(event: Event, items: Mapping[int, Row], names: Names, now: datetime) -
         "at": moment(event.at, now),
         "day": day_of(event.at, now),
         "doubt": doubt(item),
+        "further": f"and {count(len(event.further), 'more item')} of its story" if event.further else "",
         "reasons": [_named(line, names) for line in event.reason],
     }
 
 
 def _named(line: str, names: Names) -> str:
     """A reason with names in place of ids: "by openai (published on openai.com)" reads "by OpenAI (published on openai.com)"."""
-    found = re.match(r"(on|by|about) ([\w-]+)(?= |$)", line)
-    known = names.get(("topic" if found[1] == "on" else "lab", found[2])) if found else None
-    return f"{found[1]} {known}{line[found.end() :]}" if found and known else line
+    return re.sub(r"^(on|by|about) ([\w-]+)(?= |$)", lambda found: _with_name(found, names), line)
+
+
+def _with_name(found: re.Match[str], names: Names) -> str:
+    return f"{found[1]} {names.get(('topic' if found[1] == 'on' else 'lab', found[2]), found[2])}"
 
 
 def _seeks(watch: Watch, names: Names) -> str:

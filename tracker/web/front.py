@@ -105,7 +105,7 @@ def read(conn: sqlite3.Connection, choice: Choice, now: datetime, counts: Counts
         }
         for name in ("ITEMS", "TAGS", "ATTRIBUTIONS", "SIGHTINGS", "DAYS"):
             facts[name] = _rows(conn, getattr(queries, name), values)
-        return {**facts, "SIGNS": _rows(conn, queries.SIGNS, {"items": json.dumps(_signs(facts["BOARD"]))})}
+        return {**facts, "SIGNS": _rows(conn, queries.SIGNS, {"items": json.dumps(board.shown(facts["BOARD"]))})}
     finally:
         conn.execute("ROLLBACK")
 
@@ -114,11 +114,6 @@ def _rows(conn: sqlite3.Connection, sql: str, values: Mapping[str, object] | Non
     cursor = conn.execute(sql, values or {})
     names = [column[0] for column in cursor.description]
     return [dict(zip(names, row, strict=True)) for row in cursor]
-
-
-def _signs(rows: Iterable[Row]) -> list[int]:
-    """The items behind the board."""
-    return sorted({event.item for row in rows for event in (row["status"].proof, row["status"].last) if event})
 
 
 def present(facts: Facts, now: datetime) -> datetime:

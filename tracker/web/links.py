@@ -13,7 +13,7 @@ from datasette.utils import tilde_encode
 __all__ = ["Links"]
 
 # One row an item, or more: counting them costs more than showing 50. The reader may ask ("count all").
-_LARGE = {"items", "item_labs", "item_topics", "latest", "links", "sightings", "stories", "story_items", "tagged", "texts", "watch_events"}
+_LARGE = frozenset("items item_labs item_topics latest links near_misses sightings stories story_items tagged texts watch_events".split())
 
 
 class Links:

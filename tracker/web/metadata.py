@@ -50,6 +50,7 @@ _TABLES: dict[str, dict[str, Any]] = {
     "story_items": {"sort_desc": "item"},
     "watches": {"sort": "id", "label_column": "question"},
     "watch_events": {"sort_desc": "at", "facets": ["watch", "rung", "lab"]},
+    "near_misses": {"sort_desc": "at", "facets": ["watch", "rung", "lab"]},
     "digests": {"sort_desc": "id", "label_column": "subject", "facets": ["name", "status"]},
     "digest_items": {"sort_desc": "digest"},
     "digest_watches": {"sort_desc": "digest"},
@@ -274,12 +275,23 @@ WHERE story_items.story = CAST(:story AS INTEGER) ORDER BY 1 LIMIT 300""",
     "events_of_a_question": {
         "title": "Events of a question",
         "description": "Items that bear on a standing question, newest first, each with its rung and the reason. The watch is an id of the "
-        "table watches; an event with withdrawn_at no longer stands.",
+        "table watches. Items of one story with the same lab and rung are one answer; an event with withdrawn_at no longer stands.",
         "params": ["watch"],
         "sql": """SELECT watch_events.at, watch_events.rung, watch_events.lab, items.title, items.url, watch_events.reason,
-  watch_events.found_at, watch_events.withdrawn_at, items.id
-FROM watch_events JOIN items ON items.id = watch_events.item
+  watch_events.found_at, watch_events.withdrawn_at, watch_events.withdrawn_why, watch_events.rung_before,
+  watch_events.rung_changed_at, story_items.story, items.id
+FROM watch_events JOIN items ON items.id = watch_events.item LEFT JOIN story_items ON story_items.item = items.id
 WHERE watch_events.watch = :watch ORDER BY watch_events.at DESC LIMIT 300""",
+    },
+    "near_misses_of_a_question": {
+        "title": "Near-misses of a question",
+        "description": "Items that would bear on a standing question if not for one thing, which is the last reason; newest first. They "
+        "answer nothing and are never mailed. The watch is an id of the table watches.",
+        "params": ["watch"],
+        "sql": """SELECT near_misses.at, near_misses.rung, near_misses.lab, near_misses.score, items.title, items.url, near_misses.reason,
+  items.id
+FROM near_misses JOIN items ON items.id = near_misses.item
+WHERE near_misses.watch = :watch ORDER BY near_misses.at DESC LIMIT 300""",
     },
     "digests_sent": {
         "title": "Digests",

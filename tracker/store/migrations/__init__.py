@@ -10,9 +10,10 @@ from tracker.store.migrations.fifth import FIFTH
 from tracker.store.migrations.first import FIRST
 from tracker.store.migrations.fourth import FOURTH
 from tracker.store.migrations.second import SECOND
+from tracker.store.migrations.seventh import SEVENTH
 from tracker.store.migrations.sixth import SIXTH
 from tracker.store.migrations.third import THIRD
 
 __all__ = ["SCRIPTS"]
 
-SCRIPTS = (FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH)
+SCRIPTS = (FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH)
