@@ -208,9 +208,9 @@ def _asked(wanted: Sequence[str], present: Mapping[str, str], unwanted: Sequence
     children = {lab: found[1].split(", ") if (found := _PARENT_OF.search(how)) else [] for lab, how in present.items()}
     out = _with_children(unwanted, children)
     asked = [lab for lab in (present if "any" in wanted else wanted) if lab in present and lab not in out]
-    found = {lab: present[lab] for lab in asked if not present[lab].startswith("parent of") or _speaks(lab, asked, children, out)}
+    kept = {lab: present[lab] for lab in asked if not present[lab].startswith("parent of") or _speaks(lab, asked, children, out)}
     # Where any lab will do, one paper is one answer: that of the most exact lab.
-    return {lab: how for lab, how in found.items() if "any" not in wanted or found.keys().isdisjoint(children[lab])}
+    return {lab: how for lab, how in kept.items() if "any" not in wanted or kept.keys().isdisjoint(children[lab])}
 
 
 def _speaks(lab: str, asked: Sequence[str], children: Mapping[str, Sequence[str]], out: set[str]) -> bool:
