@@ -267,7 +267,7 @@ def say(
         )
         (item,) = items.select_items(db, "1", {"limit": 1})
         tags.save(
-            db, item, [Tag("agent-self-improvement", 0.95, tier, (("agents", 1.0),), "m")],
+            db, item, [Tag("agent-self-improvement", 0.95 if tier == "confident" else 0.5, tier, (("agents", 1.0),), "m")],
             [Attribution("anthropic", "by", "source", "declared", "declared")], tags.Signals("official"),
             registry="r", now=stamp, done=True,
         )  # fmt: skip

@@ -164,7 +164,7 @@ def _dated(facts: Facts, cue: str) -> str:
 
 
 def _ground(watch: Watch, facts: Facts) -> tuple[float, str] | None:
-    """The topic at the confident tier, or the phrase, that makes the item bear on the question."""
+    """The topic, sure enough, or the phrase that makes the item bear on the question."""
     if watch.phrases:
         found = compile_rules(watch.phrases).find(f"{facts.title}\n{facts.text}")
         return (1.0, f"says “{found[0]}”") if found else None
