@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tracker.matching import SURE, match, missed
+from tracker.matching import SURE, match, missed, rung_of
 from tracker.types import Facts, Watch
 
 FACTS = Facts(
@@ -63,3 +63,26 @@ def test_a_phrase_without_a_date_is_a_near_miss_too() -> None:
 def test_of_a_lab_and_its_parent(by: tuple[str, ...], labs: list[str]) -> None:
     known = {"owl": "author block: “Owl Labs”; parent of owl-research", "owl-research": "author block: “Owl Research”"}
     assert sorted(event.lab for event in match(replace(ASKED, by=by), replace(FACTS, by=known))) == labs
+
+
+POST = replace(FACTS, key="url:https://owl.example/x", url="https://owl.example/x", origin="official", act="result")
+
+
+@pytest.mark.parametrize(
+    ("changes", "rung"),
+    [
+        pytest.param({"links": frozenset({"arxiv:2606.01234"})}, "published", id="a paper of these days"),
+        pytest.param({"links": frozenset({"arxiv:2605.01234"})}, "published", id="a paper of the month before"),
+        pytest.param({"links": frozenset({"arxiv:2402.12365"})}, "stated", id="an old paper is cited"),
+        pytest.param({"links": frozenset({"arxiv:2606.01234"}), "act": "opinion"}, "stated", id="an opinion presents nothing"),
+        pytest.param({"links": frozenset({"url:https://owl.example/owl-report.pdf"})}, "published", id="a report as a PDF"),
+        pytest.param({"links": frozenset({"url:https://owl.example/letter-to-the-mayor.pdf"})}, "stated", id="a letter as a PDF"),
+        pytest.param({"title": "Introducing Paper mode for Canvas", "act": "release"}, "shipped", id="a product of that name"),
+        pytest.param({"title": "Our paper on agents that learn"}, "published", id="our paper"),
+        pytest.param({"title": "Folding a white paper plane"}, "stated", id="a white paper plane"),
+        pytest.param({"url": "https://owl.example/files/privacy-policy.pdf", "act": None}, "stated", id="a policy as a PDF"),
+        pytest.param({"url": "https://owl.example/files/how-people-use-it.pdf"}, "published", id="a PDF that tells a result"),
+    ],
+)
+def test_what_presents_a_study(changes: dict[str, object], rung: str) -> None:
+    assert rung_of(replace(POST, **changes), "owl")[0] == rung  # type: ignore[arg-type]

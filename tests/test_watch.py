@@ -52,7 +52,7 @@ FACTS = Facts(
             "shipped",
             id="a release that links to a paper",
         ),
-        pytest.param({"links": frozenset({"url:https://x.example/s.pdf"}), "act": "result"}, "published", id="a result with its PDF"),
+        pytest.param({"links": frozenset({"url:https://cdn.example/technical-report.pdf"}), "act": "result"}, "published", id="a result with its PDF"),
         pytest.param({"links": frozenset({"url:https://x.example/s.pdf"})}, "stated", id="a post that links to some PDF"),
         pytest.param({"act": "result", "act_cue": "results"}, "stated", id="a result without a paper"),
         pytest.param({"url": "https://alignment.lab.example/2026/x"}, "published", id="a note on a host for studies"),

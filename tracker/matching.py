@@ -21,11 +21,18 @@ __all__ = ["match", "missed", "rung_of", "rungs_of", "story_rungs", "study_cue",
 # An official page that presents a study, not only announces one: by its address, by the name of such documents in its title, or, if it
 # tells a result, by the words with which a text presents its paper.
 _STUDY_PATH = re.compile(
-    r"/(?:research|science|publications?|(?:public_)?papers?|reports?)/[^/?#]+|system-?card|technical-?report|\.pdf(?:$|[?#])"
+    r"/(?:research|science|publications?|(?:public_)?papers?|reports?)/[^/?#]+|system-?card|technical-?report"
     r"|^https?://(?:www\.)?(?:(?:research|alignment|red)\.[^/]+|[^/]+\.pub)/[^/?#]+",
     re.IGNORECASE,
 )
-_STUDY_TITLE = re.compile(r"\b(?:system card|technical report|research note|white ?paper|paper)\b", re.IGNORECASE)
+_STUDY_TITLE = re.compile(
+    r"\b(?:system card|technical report|research note|white ?paper(?! plane)|(?:new|our|research|position|working) paper)\b", re.IGNORECASE
+)
+# Of letters and forms there are more than of studies.
+_STUDY_PDF = re.compile(r"(?:paper|report|study|system-?card|technical)[^/]*\.pdf(?:$|[?#])", re.IGNORECASE)
+_PDF = re.compile(r"\.pdf(?:$|[?#])", re.IGNORECASE)
+_ARXIV_MONTH = re.compile(r"arxiv:(\d\d)(\d\d)\.")
+_OWN_MONTHS = 1  # between a post and the paper that it presents; an older one is cited
 _STUDY_TEXT = re.compile(
     r"\b(?:this|our|a|the|new) (?:new |accompanying |research )*(?:paper|study|preprint|technical report)\b", re.IGNORECASE
 )
@@ -67,15 +74,25 @@ def study_cue(facts: Facts) -> str | None:
         return f"a publication: “{found[0]}”"
     if facts.act not in ("opinion", "announcement") and (found := _STUDY_PATH.search(facts.url or "")):
         return f"a publication page: “{found[0]}”"
+    if (facts.act == "result" and _PDF.search(facts.url or "")) or _STUDY_PDF.search(facts.url or ""):
+        return "a publication: a PDF"
     if facts.act == "result" and (found := _STUDY_TEXT.search(facts.text[:_STUDY_TEXT_READ])):
         return f"presents a study: “{found[0]}”"
     return None
 
 
 def _presented(facts: Facts) -> str | None:
-    """The linked paper that the item presents; of a PDF, which may be a form or a letter, only if the item tells a result."""
-    papers = (key for key in sorted(facts.links) if key.startswith("arxiv:") or facts.act == "result")
-    return next(papers, None)
+    """The linked paper that the item presents: on arXiv since about that day, or a PDF that is called one where the item tells a result."""
+    if facts.act == "opinion":
+        return None
+    month = int(facts.at[:4]) * 12 + int(facts.at[5:7])
+    for key in sorted(facts.links):
+        if found := _ARXIV_MONTH.match(key):
+            if abs((2000 + int(found[1])) * 12 + int(found[2]) - month) <= _OWN_MONTHS:
+                return key
+        elif facts.act == "result" and _STUDY_PDF.search(key):
+            return key
+    return None
 
 
 def rungs_of(facts: Facts) -> list[tuple[str, str, str]]:
