@@ -1,7 +1,8 @@
 """What `tracker watch --try` costs among 100,000 items: python -m benchmarks.trying [ITEMS] [RUNS]
 
-Goal: at most 2 s, of a watch by topic, of one by phrase, and of another threshold. The texts are those of ``tagging``; the items lie evenly
-over a year, one in six on a topic, one in four of these by a lab; one in ten on a topic is of a story with the one before.
+Goal: at most 2 s, of a watch by topic, of one by phrase, of one by a word that is everywhere, and of another threshold. The texts are those
+of ``tagging``; the items lie evenly over a year, one in six on a topic, one in four of these by a lab; one in ten on a topic is of a story
+with the one before.
 Each run is a process of its own, from the first import to the last line, as a person waits for it.
 """
 
@@ -25,6 +26,7 @@ BY_LAB = 4  # one item on topic in so many is by a lab
 DRAFTS = {
     "a watch by topic": '[watches.new]\nquestion = "?"\nby = ["any"]\ntopics = ["agent-memory", "agent-self-improvement"]\n',
     "a watch by phrase": '[watches.new]\nquestion = "?"\nby = ["any"]\nphrases = ["self-improving agent*", "reward hacking"]\n',
+    "a watch by a common word": '[watches.new]\nquestion = "?"\nby = ["any"]\nphrases = ["the"]\n',
     "another threshold": "[topics.agent-memory]\nthreshold = 0.9\n",
 }
 # By the place of an item among those on topic: a third is on memory, some are sure; labs in turn.

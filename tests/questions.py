@@ -88,7 +88,8 @@ def table(question: Watch) -> str:
         if values := getattr(question, name):
             lines.append(f"{name} = {json.dumps(values)}")
     lines += [f"{name} = {getattr(question, name)}" for name in ("since", "until") if getattr(question, name)]
-    lines += [f'first_per = "{question.first_per}"'] if question.first_per else []
+    lines += [f'{name} = "{getattr(question, name)}"' for name in ("first_per", "after") if getattr(question, name)]
+    lines += [f'within = "{question.within_s // 86_400}d"'] if question.within_s else []
     return "\n".join(lines) + "\n"
 
 

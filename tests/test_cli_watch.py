@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from tests.questions import CAT, MEMORY, PRESS, UNSURE, World
+from tests.questions import ARXIV, CAT, MEMORY, PRESS, UNSURE, World
 from tracker.cli import cli
 from tracker.store import labels, transaction
 
@@ -88,6 +88,14 @@ def test_none_is_told_with_the_day_the_sources_and_the_gaps(world: World, run: C
     assert {row["gaps"] for row in told(run("--json"))} == {1}
 
 
+def test_of_a_question_that_nobody_has_looked_for_there_is_no_none(world: World, run: Callable[..., Result]) -> None:
+    world.toml(replace(PAPERS, id="new", question="Anything new?"))
+    lines = run().output.splitlines()
+    assert lines[0] == "○ Anything new?"
+    assert lines[1].startswith("    not looked yet; the next `tracker run` looks back")
+    assert "none as of" not in lines[1]
+
+
 def test_what_was_taken_back_is_told(world: World, run: Callable[..., Result]) -> None:
     take_back(world, 4, "2026-06-12")
     text = run().output
@@ -123,15 +131,15 @@ def test_a_history_has_a_block_for_each_story_with_further_proofs_indented(run: 
     blocks = run("memory").output.split("\n\n")
     assert blocks[0].splitlines()[0] == "● Has a product with memory shipped?"
     assert [block.splitlines()[0] for block in blocks[1:-1]] == [
-        "  2026-05-01  stated by anthropic: Thoughts on memory",
-        "  2026-05-10  shipped by openai: Cat remembers",
-        "  2026-05-12  shipped by anthropic: Owl remembers",
+        "  2026-05-01  stated by anthropic (a sign): Thoughts on memory",
+        "  2026-05-10  shipped by openai (the proof): Cat remembers",
+        "  2026-05-12  shipped by anthropic (answers): Owl remembers",
     ]
     assert blocks[3].splitlines() == [
-        "  2026-05-12  shipped by anthropic: Owl remembers",
+        "  2026-05-12  shipped by anthropic (answers): Owl remembers",
         "    https://owl.example/2",
         "    found 2026-05-12; on agent-memory (0.95); by anthropic (the source declares it); released: “now available”",
-        "    2026-05-13  shipped by anthropic: Owl remembers, says Owl again",
+        "    2026-05-13  shipped by anthropic (answers): Owl remembers, says Owl again",
         "      https://owl.example/3",
         "      found 2026-05-13; on agent-memory (0.95); by anthropic (the source declares it); released: “now available”",
     ]
@@ -182,6 +190,25 @@ def test_a_question_without_events_says_so(world: World, run: Callable[..., Resu
     world.ask(MEMORY, PAPERS, replace(PAPERS, id="none", question="Nothing?", topics=("self-training",)))
     world.toml(*world.config.watches)
     assert run("none").output.splitlines()[2:] == ["  No event so far.", "", "Nothing has just missed it."]
+
+
+def test_an_answer_outside_its_time_is_told_as_such(world: World, run: Callable[..., Result]) -> None:
+    reply = replace(MEMORY, id="reply", question="And then?", by=("anthropic", "openai"), after="papers", within_s=10 * 86_400)
+    world.run("2026-06-03").post("A paper on memory", ARXIV, by="anthropic")
+    world.run("2026-06-05").post("Owl replies", act="release")
+    world.run("2026-06-19").post("Cat replies late", CAT, act="release")
+    world.ask(MEMORY, PAPERS, reply)
+    world.toml(MEMORY, PAPERS, reply)
+    told_of = [event for story in told(run("reply", "--json"))["stories"] for event in story["events"]]
+    assert {event["title"]: event["counts_as"] for event in told_of} == {
+        "Thoughts on memory": "sign", "Cat remembers": "outside its time", "Owl remembers": "outside its time",
+        "Owl remembers, says Owl again": "outside its time", "A paper on memory": "sign", "Owl replies": "proof",
+        "Cat replies late": "outside its time",
+    }  # fmt: skip
+    assert "  2026-06-19  shipped by openai (outside its time): Cat replies late\n" in run("reply").output
+    board = run().output
+    assert "    proof: shipped by anthropic, 2026-06-05: Owl replies\n" in board
+    assert "    last sign: shipped by openai (outside its time), 2026-06-19: Cat replies late\n" in board
 
 
 def test_a_title_from_outside_cannot_steer_a_terminal(world: World, run: Callable[..., Result]) -> None:

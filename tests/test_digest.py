@@ -55,6 +55,7 @@ class World:
             sources.sync(db, self.config.sources, iso(NOW))
             sources.sync_registry(db, self.config.topics, self.config.labs, iso(NOW))
             watches.sync(db, self.config.watches, iso(NOW))
+            watches.looked(db, [asked.id for asked in self.config.watches], None)
 
     def run(self, *failing: str, after: timedelta = timedelta()) -> World:
         """A run: every source is asked, those named fail."""

@@ -98,8 +98,41 @@ def test_what_was_missed_has_the_reason_that_the_tracker_gives(run: Callable[...
 def test_without_a_confident_topic_or_a_phrase_it_says_which(world: World, run: Callable[..., Result]) -> None:
     found = told(run([row(3, rung="stated"), row(1, rung="stated", watch="words")]))
     assert [one["why"] for one in found["missed"]] == [
-        "no confident topic (none of its topics at all)", "its text has none of the phrases",
+        "no topic that is sure enough (none of its topics at all)", "its text has none of the phrases",
     ]  # fmt: skip
+
+
+def test_a_score_that_is_sure_enough_lacks_something_else(world: World, run: Callable[..., Result]) -> None:
+    world.run("2026-06-02")
+    for score in (0.9, 0.8):
+        world.post(f"Sure to {score}, says a newspaper", PRESS, topics={"agent-memory": (score, "maybe")})
+    world.ask()
+    found = told(run([row("https://gazette.example/9"), row("https://gazette.example/10")]))
+    assert [one["why"] for one in found["missed"]] == [
+        "not by a lab that counts (by none; about none)", "no topic that is sure enough (agent-memory 0.80, maybe)",
+    ]  # fmt: skip
+
+
+def test_rows_that_say_the_same_count_once(world: World, run: Callable[..., Result]) -> None:
+    (item,) = world.db.execute("SELECT id FROM items WHERE title = 'Cat remembers'").fetchone()
+    found = told(run([row(4), row(4), row(str(item), rung="stated"), row(5), row(5), row(1, "no"), row(1, "no")]))
+    figures = found["all"]
+    assert (found["rows"], figures["events"], figures["found"], figures["near_misses"], figures["near_misses_fired"]) == (3, 2, 1, 1, 1)
+    assert (len(found["missed"]), figures["rung_right"]) == (1, 1)
+
+
+def test_an_answer_of_a_story_excuses_no_other_lab_or_rung_of_it(world: World, run: Callable[..., Result]) -> None:
+    (story,) = world.db.execute("SELECT story FROM story_items JOIN items ON id = item WHERE url LIKE '%owl.example/2'").fetchone()
+    world.run("2026-06-03").post("Cat on what Owl remembers", CAT, act="release", story=story)
+    world.post("Thoughts on what Owl remembers", story=story)
+    world.post("Owl remembers, a third time", act="release", story=story)
+    world.post("A newspaper on Cat", PRESS, about="openai", story=story)
+    world.ask()
+    result = run([row(3), row(1, "no"), row(4), row(7, rung="published")])
+    assert [(one["title"], one["rung"]) for one in told(result)["other_events"]] == [
+        ("Cat on what Owl remembers", "shipped"), ("Thoughts on what Owl remembers", "stated"), ("A newspaper on Cat", "reported"),
+    ]  # fmt: skip
+    assert "to be read: memory, reported about openai, 2026-06-03: A newspaper on Cat" in result.stderr
 
 
 def test_what_was_taken_back_says_when_and_why(world: World, run: Callable[..., Result]) -> None:
@@ -235,11 +268,15 @@ def test_lists_are_cut_where_asked_and_the_figures_are_not(run: Callable[..., Re
 
 def test_people_read_a_table(run: Callable[..., Result]) -> None:
     lines = run([row(2), row(5), row(1, "no"), row(1, rung="stated", watch="words")]).stderr.splitlines()
-    assert lines[0] == "4 rows on 2 watches; runs over 1.05 months"
+    assert lines[0] == "4 rows on 2 questions; runs over 1.05 months"
     assert lines[2].split() == ["memory", *"1 of 2 0 1 of 1 2 1.000 0".split()]
     assert lines[3].split() == ["words", *"0 of 1 0 – 1 – –".split()]
     assert lines[4].split()[0] == "all"
     assert any(line.startswith("missed: memory, Perhaps on memory: a near-miss is kept: ") for line in lines)
+
+
+def test_one_row_is_one_row(run: Callable[..., Result]) -> None:
+    assert run([row(2)]).stderr.startswith("1 row on 1 question; runs over ")
 
 
 def test_nothing_is_written(world: World, run: Callable[..., Result]) -> None:

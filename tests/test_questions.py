@@ -44,6 +44,10 @@ MISTAKES = {
     "no lab at all": (HEAD + "by = []\n" + TOPICS, 5, ("needs by or about", '["any"]')),
     "neither by nor about": (HEAD + TOPICS, 3, ("[watches.w] needs by or about",)),
     "labs that are taken away again": (WHOLE + 'not_by = ["anthropic"]\n', 7, ("not_by takes away every lab of by (anthropic)",)),
+    "labs that belong to one that is taken away": (
+        HEAD + 'by = ["google-deepmind"]\n' + TOPICS + 'not_by = ["google"]\n', 7,
+        ("not_by takes away every lab of by (google-deepmind); what belongs to google goes with it",),
+    ),
     "nothing to look for": (HEAD + BY + "topics = []\n", 6, ("needs topics or phrases",)),
     "neither topics nor phrases": (HEAD + BY, 3, ("[watches.w] needs topics or phrases",)),
     "no question": ("[watches.w]\n" + BY + TOPICS + FEED, 1, ("[watches.w] has no question",)),
@@ -106,6 +110,11 @@ def test_a_mistake_in_a_question_stops_a_run_before_any_network(tmp_path: Path) 
         pytest.param(FEED + watch("paper") + watch("reply", "paper", 'within = "60d"\n'), id="a span after another watch"),
         pytest.param(WHOLE + 'answer = ["reported", "published"]\n', id="an answer of which one can be"),
         pytest.param(WHOLE + 'not_by = ["openai"]\n', id="a lab taken away that was not asked for"),
+        pytest.param(HEAD + 'by = ["google"]\nnot_by = ["google-deepmind"]\n' + TOPICS, id="a lab without what belongs to it"),
+        pytest.param(
+            HEAD + 'by = ["openai"]\nnot_by = ["google"]\n' + TOPICS + '[labs.openai]\nparents = [{ lab = "google", from = 2026-05-01 }]\n',
+            id="what belongs to one that is taken away only from some day on",
+        ),
         pytest.param(HEAD + 'by = ["any"]\nnot_by = ["anthropic"]\n' + TOPICS, id="any lab but one"),
         pytest.param(FEED + watch("w", more="enabled = false\nwithin = '1d'\n"), id="a mistake where nobody looks"),
     ],
@@ -159,6 +168,17 @@ def test_a_mistake_in_a_draft_is_told_as_in_feeds_toml(
     assert str(caught.value).startswith(f"{tmp_path / 'draft.toml'}:{f'{line}:' if line else ''} "), str(caught.value)
     for piece in pieces:
         assert piece in str(caught.value)
+
+
+def test_a_draft_of_a_saved_watch_stands_where_that_one_stands(tmp_path: Path) -> None:
+    path = tmp_path / "feeds.toml"
+    path.write_text(FEED + watch("paper") + watch("other"), encoding="utf-8")
+    saved = config.load(path)
+    with pytest.raises(ConfigError, match=r'\[watches.paper\] after: "other" stands below this one'):
+        draft(tmp_path, saved, watch("paper", "other"))
+    assert draft(tmp_path, saved, watch("other", "paper")).watches[0].after == "paper"
+    whole = draft(tmp_path, saved, watch("other") + watch("paper", "other"))
+    assert [(one.id, one.after) for one in whole.watches] == [("other", None), ("paper", "other")], "of both in one file, its own order"
 
 
 def test_a_draft_of_a_saved_watch_takes_its_place(tmp_path: Path, saved: config.Config) -> None:

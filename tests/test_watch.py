@@ -15,6 +15,7 @@ from tests.archive import into_story
 from tracker import config, watch
 from tracker.patterns import compile_pattern
 from tracker.store import items, sources, tags, transaction, watches
+from tracker.store.clauses import clause
 from tracker.types import Attribution, Entry, Event, Facts, Source, Tag, Watch
 
 NOW = datetime(2026, 6, 20, 6, tzinfo=UTC)
@@ -52,7 +53,9 @@ FACTS = Facts(
             "shipped",
             id="a release that links to a paper",
         ),
-        pytest.param({"links": frozenset({"url:https://cdn.example/technical-report.pdf"}), "act": "result"}, "published", id="a result with its PDF"),
+        pytest.param(
+            {"links": frozenset({"url:https://cdn.example/technical-report.pdf"}), "act": "result"}, "published", id="a result with its PDF"
+        ),
         pytest.param({"links": frozenset({"url:https://x.example/s.pdf"})}, "stated", id="a post that links to some PDF"),
         pytest.param({"act": "result", "act_cue": "results"}, "stated", id="a result without a paper"),
         pytest.param({"url": "https://alignment.lab.example/2026/x"}, "published", id="a note on a host for studies"),
@@ -218,6 +221,7 @@ def test_press_never_hides_the_labs_own_word(db: sqlite3.Connection, tmp_path: P
         watches.sync(db, loaded.watches, "2026-06-20T06:00:00Z")
         press, own = event("reported", "2026-06-12T08:00:00Z", number=item), event("stated", "2026-06-15T08:00:00Z", number=other)
         watches.save(db, ["paper"], [(item, [press]), (other, [own])], "2026-06-20T06:00:00Z", quiet=False)
+        watches.looked(db, ["paper"], None)
     ((_, status, kept),) = watch.board(db, loaded, NOW)
     assert (status.state, [found.rung for found in kept]) == ("answered", ["reported", "stated"])
 
@@ -511,7 +515,7 @@ def test_the_longest_beginning_that_a_stem_keeps(db: sqlite3.Connection) -> None
     db.execute("CREATE VIRTUAL TABLE temp.words USING fts5(word, tokenize='porter unicode61')")
     db.executemany("INSERT INTO words(rowid, word) VALUES (?, ?)", enumerate(words))
     for n, word in enumerate(words):
-        for beginning in {watches._clause(f"{word[:cut]}*") for cut in range(2, len(word) + 1)}:
+        for beginning in {clause(f"{word[:cut]}*") for cut in range(2, len(word) + 1)}:
             assert db.execute("SELECT 1 FROM words WHERE words MATCH ? AND rowid = ?", (beginning, n)).fetchone(), (word, beginning)
 
 
@@ -535,6 +539,7 @@ def test_each_labs_first_mention_moves_back_when_an_earlier_one_is_found(db: sql
     with transaction(db):
         watches.sync(db, loaded.watches, "2026-06-20T06:00:00Z")
         watches.save(db, ["paper"], [(item, [event("stated", "2026-06-12T08:00:00Z", number=item)])], "2026-06-20T06:00:00Z", quiet=False)
+        watches.looked(db, ["paper"], None)
     assert [found.at for found in watch.board(db, loaded, NOW)[0][2]] == ["2026-06-12T08:00:00Z"]
     with transaction(db):
         items.save(

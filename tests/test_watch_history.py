@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,9 +13,10 @@ from typing import Any
 import pytest
 
 from tests.archive import into_story
-from tracker import config, watch
+from tracker import config, show_watch, watch
 from tracker.clock import iso
-from tracker.store import gaps, items, labels, schema, sources, stories, tags, transaction, watches
+from tracker.errors import StoreError
+from tracker.store import browse, gaps, items, labels, schema, sources, stories, tags, transaction, watches
 from tracker.store import open as open_database
 from tracker.types import Attribution, Entry, Event, Facts, Gap, Kept, Lab, Source, Tag, Topic, Watch
 
@@ -209,9 +212,10 @@ def test_a_database_of_before_looks_back_once_and_keeps_its_events_as_they_are(t
     old = [tuple(row) for row in world.db.execute("SELECT watch, item, lab, found_at, quiet FROM watch_events")]
     assert [row[4] for row in old] == [0]
     with transaction(world.db):
-        world.db.execute("DROP TABLE near_misses")
-        for column in ("withdrawn_why", "rung_before", "rung_changed_at"):
-            world.db.execute(f"ALTER TABLE watch_events DROP COLUMN {column}")
+        world.db.execute("DROP VIEW watch_board")
+        for table in ("near_misses", "event_changes"):
+            world.db.execute(f"DROP TABLE {table}")
+        world.db.execute("ALTER TABLE watch_events DROP COLUMN withdrawn_why")
         world.db.execute("DELETE FROM _sqlite_migrations WHERE name = 'm007'")
         world.db.execute("PRAGMA user_version = 6")
     world.db.close()
@@ -387,6 +391,130 @@ def test_a_sign_that_becomes_an_answer_says_what_it_was(db: sqlite3.Connection, 
     assert (status.state, event.reason[-1], status.withdrawn) == ("answered", "counted as stated until 2026-06-20", ())
 
 
+def test_two_changes_of_rung_in_a_row_leave_the_notice(db: sqlite3.Connection, tmp_path: Path) -> None:
+    world = World(db, tmp_path, replace(ASKED, answer=("shipped",)))
+    item = world.post(url="news")
+    _counts_as(world, item, "release")
+    for day, links in ((2, "arxiv:2606.01234"), (4, None)):
+        world.now = datetime(2026, 7, day, 6, tzinfo=UTC)
+        with transaction(db):
+            db.execute("UPDATE sources SET last_ok_at = ?", (iso(world.now),))
+            db.execute("DELETE FROM links WHERE item = ?", (item,))
+            if links:
+                db.execute("INSERT INTO links(item, key) VALUES (?, ?)", (item, links))
+        _counts_as(world, item, None)
+    status, (event,) = world.board()
+    assert (status.state, event.rung) == ("open", "stated")
+    assert event.reason[-2:] == ("counted as shipped until 2026-07-02", "counted as published until 2026-07-04")
+    assert [(one.event.rung, one.withdrawn_at, one.withdrawn_why) for one in status.withdrawn] == [
+        ("shipped", "2026-07-02T06:00:00Z", "counts as stated now")
+    ]
+    seen = {day: world.board(f"2026-07-0{day}") for day in (1, 2, 3, 4)}
+    assert [event.rung for _, (event,) in seen.values()] == ["shipped", "published", "published", "stated"]
+    assert [len(status.withdrawn) for status, _ in seen.values()] == [0, 1, 1, 1]
+
+
+def test_an_edit_of_what_answers_says_which_answers_no_longer_do(world: World) -> None:
+    item = world.post()
+    world.watch()
+    world.now = datetime(2026, 7, 2, 6, tzinfo=UTC)
+    assert world.edit(answer=("shipped",)) == [], "nothing is asked anew"
+    status, (event,) = world.board()
+    assert (status.state, event.rung, event.reason[-1]) == ("open", "published", "answered until 2026-07-02")
+    assert [(one.event.item, one.event.rung, one.withdrawn_at, one.withdrawn_why) for one in status.withdrawn] == [
+        (item, "published", "2026-07-02T06:00:00Z", "published answers the question no longer")
+    ]
+    world.edit(answer=("shipped",), note="Not a demo.")
+    assert len(world.board()[0].withdrawn) == 1, "said once"
+    world.edit(answer=("published", "shipped"))
+    assert (world.board()[0].state, world.board()[0].withdrawn) == ("answered", ()), "it answers again"
+
+
+def test_a_sign_that_never_answered_is_not_missed_by_an_edit_of_what_answers(world: World) -> None:
+    world.post(url="news")
+    world.watch()
+    world.edit(answer=("shipped",))
+    assert world.board()[0].withdrawn == ()
+
+
+# -- a question that nobody has looked at --------------------------------------------------------------
+
+
+def printed(told: dict[str, Any]) -> str:
+    """The head of a question in a terminal."""
+    return " ".join(show_watch.board([told | {"proof": None, "last": None}]))
+
+
+@pytest.mark.parametrize(
+    ("changes", "looked"),
+    [
+        pytest.param({"topics": ("memory",)}, "no", id="another topic"),
+        pytest.param({"until": "2026-12-01"}, "no", id="another time"),
+        pytest.param({"note": "Not blogs.", "question": "Has Owl?"}, "yes", id="words for people"),
+        pytest.param({"answer": ("stated",)}, "yes", id="what answers"),
+        pytest.param({"id": "other"}, "no", id="another question"),
+    ],
+)
+def test_an_edited_question_shows_nothing_of_the_one_before(world: World, changes: dict[str, Any], looked: str) -> None:
+    world.post(), world.post(tier="maybe")
+    world.watch()
+    world.config = replace(world.config, watches=(replace(ASKED, **changes),))
+    status, events = world.board()
+    assert status.looked == looked
+    assert (len(events), status.near, status.proof is None) == ((0, 0, True) if looked == "no" else (1, 1, "answer" in changes))
+    (told,) = browse.board(world.db, watch.board(world.db, world.config, NOW))
+    assert (told["looked"], told["events"], told["looked_words"] != "") == (looked, len(events), looked == "no")
+    assert ("not looked yet; the next `tracker run` looks back" in printed(told)) == (looked == "no")
+    assert world.watch() == [] or world.board()[0].looked == "yes"
+
+
+def test_a_look_back_that_is_under_way_says_how_far_it_is(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "BATCH", 1)
+    first, second = world.post(at="2026-06-12"), world.post(at="2026-06-10")
+    world.watch()
+    world.config = replace(world.config, watches=(replace(ASKED, until="2026-12-01", answer=("shipped",)),))
+    next(watch.watch(world.db, world.config, now=NOW))  # killed after its first batch
+    status, events = world.board()
+    assert (status.looked, status.looked_words) == ("partly", "looked back up to 2026-06-20 so far"), "the day of the item's row"
+    assert [event.item for event in events] == [first]
+    (told,) = browse.board(world.db, watch.board(world.db, world.config, NOW))
+    assert "looked back up to 2026-06-20 so far; seen so far: published" in printed(told)
+    assert "none as of" not in printed(told)
+    world.watch()
+    assert (world.board()[0].looked, [event.item for event in world.board()[1]]) == ("yes", [second, first])
+
+
+# -- a label that is given while a run watches ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("statement", range(1, 40))
+def test_a_label_that_is_given_meanwhile_is_not_lost(world: World, tmp_path: Path, statement: int) -> None:
+    item = world.post()
+    (key,) = world.db.execute("SELECT key FROM items WHERE id = ?", (item,)).fetchone()
+    (file,) = (row["file"] for row in world.db.execute("PRAGMA database_list") if row["name"] == "main")
+    other = open_database(Path(file), write=True)
+    other.execute("PRAGMA busy_timeout = 0")
+    seen, labelled = itertools.count(1), []
+
+    def label(_: str = "") -> None:
+        if next(seen) < statement or labelled:
+            return
+        with suppress(StoreError), transaction(other):  # held off until the batch is stored
+            labels.add(other, key, "topic:learning", 0, who="ann", picked="browse", now=iso(NOW))
+            labelled.append(key)
+
+    world.db.set_trace_callback(label)
+    world.watch()
+    world.db.set_trace_callback(None)
+    seen = itertools.count(statement)
+    label()
+    world.watch()
+    other.close()
+    kept = watches.history(world.db, "learns")
+    assert [one.withdrawn_why for one in kept] in ([], ["ann says it is not on learning"])
+    assert world.db.execute("SELECT count(*) FROM pending WHERE stage = 'watch'").fetchone()[0] == 0
+
+
 # -- one answer a story, lab and rung -----------------------------------------------------------------
 
 
@@ -449,6 +577,8 @@ def test_the_board_of_a_day_knows_what_was_found_by_then(world: World) -> None:
     seen = {day: [event.item for event in world.board(f"2026-06-{day}")[1]] for day in (11, 15, 16, 18, 20)}
     assert seen == {11: [], 15: [], 16: [late], 18: [late], 20: [late, new]}
     assert [world.board(day)[0].state for day in ("2026-06-15", "2026-06-16")] == ["open", "answered"]
+    assert [world.board(day)[0].looked for day in ("2026-06-15", "2026-06-16")] == ["no", "yes"], "a none needs somebody who looked"
+    assert world.board("2026-06-15")[0].looked_words == "not looked yet; the first look was on 2026-06-20"
     assert [world.board(day)[0].as_of for day in ("2026-06-15", "2026-08-01")] == ["2026-06-15T23:59:59Z", iso(NOW)]
 
 
@@ -466,6 +596,63 @@ def test_the_board_of_a_day_knows_nothing_of_what_was_taken_back_later(world: Wo
     (before, events), (after, gone) = world.board("2026-06-19"), world.board("2026-06-20")
     assert ([event.item for event in events], before.state, before.withdrawn) == ([item], "answered", ())
     assert (gone, after.state, [one.event.item for one in after.withdrawn]) == ([], "open", [item])
+
+
+def test_what_was_replaced_never_stands_beside_what_replaced_it(db: sqlite3.Connection, tmp_path: Path) -> None:
+    world = World(db, tmp_path, replace(ASKED, by=("any",)))
+    both, alone = world.post(at="2026-06-05", backlog=True), world.post(at="2026-06-05", backlog=True)
+    with transaction(db):
+        db.execute(
+            """INSERT INTO item_labs(item, lab, relation, method, strength, evidence, registry)
+            VALUES (?, 'nest', 'by', 'name', 'stated', 'of nest', 'r')""",
+            (both,),
+        )
+    world.config = replace(world.config, watches=(replace(ASKED, by=("owl",)),))
+    world.watch()
+    world.now = datetime(2026, 7, 2, 6, tzinfo=UTC)
+    world.edit(by=("nest",))
+    assert sorted((one.event.item, one.event.lab, one.withdrawn_why) for one in watches.history(db, "learns")) == [
+        (both, "nest", None), (both, "owl", "the question was edited"), (alone, "owl", "the question was edited")
+    ]  # fmt: skip
+    past, now = world.board("2026-06-25"), world.board()
+    assert sorted((event.item, event.lab) for event in past[1]) == [(both, "nest"), (alone, "owl")]
+    assert ([one.event.item for one in past[0].withdrawn], len(now[0].withdrawn)) == ([], 2), "it was not taken back yet"
+    assert [(event.item, event.lab) for event in now[1]] == [(both, "nest")]
+
+
+@pytest.mark.parametrize(
+    ("why", "stand"),
+    [
+        ("counts for nest, not for owl", ["nest"]),
+        ("the question was edited", ["nest"]),
+        ("no longer by owl", ["nest", "owl"]),
+        ("no longer on learning (was 0.93)", ["nest", "owl"]),
+    ],
+)
+def test_what_was_known_beside_another_lab_was_known(why: str, stand: list[str]) -> None:
+    gone = replace(kept(1, "2026-06-05", 7), withdrawn_at="2026-07-02T06:00:00Z", withdrawn_why=why)
+    told = watch.as_known([gone, kept(1, "2026-06-05", 7, lab="nest")], "2026-06-25")
+    assert sorted(one.event.lab for one in told if one.withdrawn_at is None) == stand
+    assert [one.withdrawn_at for one in watch.as_known([gone], "2026-06-25")] == [None], "nothing has come in its place"
+    assert [one.event.lab for one in watch.as_known([gone], None) if one.withdrawn_at] == ["owl"]
+
+
+def test_what_was_taken_back_for_a_while_did_not_stand_in_it(world: World) -> None:
+    item = world.post(at="2026-06-05", backlog=True)
+    world.watch()
+    for day, tier in ((2, ""), (4, "confident"), (6, "")):
+        world.now = datetime(2026, 7, day, 6, tzinfo=UTC)
+        with transaction(world.db):
+            world.db.execute("UPDATE sources SET last_ok_at = ?", (iso(world.now),))
+        world.tag(item, tier=tier)
+        world.watch()
+    days = {day: world.board(f"2026-07-{day:02}") for day in range(1, 8)}
+    assert [len(events) for _, events in days.values()] == [1, 0, 0, 1, 1, 0, 0]
+    assert [status.state for status, _ in days.values()] == ["answered", "open", "open", "answered", "answered", "open", "open"]
+    gone = [[(one.withdrawn_at or "")[:10] for one in status.withdrawn] for status, _ in days.values()]
+    assert gone == [[], ["2026-07-02"], ["2026-07-02"], [], [], ["2026-07-06"], ["2026-07-06"]]
+    assert days[5][1][0].reason[-1] == "taken back from 2026-07-02 until 2026-07-04 (no longer on learning (was 0.93))"
+    assert len(days[1][1][0].reason) == 3
 
 
 def test_the_days_of_a_wait_are_counted_up_to_that_day(db: sqlite3.Connection, tmp_path: Path) -> None:

@@ -97,11 +97,10 @@ def test_a_saved_watch_would_do_what_it_did(world: World, run: Callable[..., Res
     assert one["just_missed"][0]["reason"][-1] == "only perhaps on agent-memory (0.60)"
 
 
-def test_a_mail_is_a_day_on_which_a_rung_or_an_answer_is_news(run: Callable[..., Result]) -> None:
+def test_a_question_moves_on_the_days_on_which_a_rung_is_new(run: Callable[..., Result]) -> None:
     (one,) = tried(run, "memory")["watches"]
     # 05-01 was there before; 05-10 the first that is stated; 05-12 and 05-20 answers of two stories; 05-13 says again what 05-12 said.
-    assert one["mail_days"] == ["2026-05-10", "2026-05-12", "2026-05-20", "2026-06-01"]
-    assert (one["mails"], one["moved_days"]) == (4, ["2026-05-10", "2026-06-01"])
+    assert (one["moved_days"], one["further_answers"]) == (["2026-05-10", "2026-06-01"], 2)
     assert [event["backlog"] for event in one["events"]] == [True, False, False, False, False]
     assert [event["further"] for event in one["events"]] == [0, 0, 1, 0, 0]
 
@@ -127,7 +126,9 @@ def test_an_edited_watch_shows_what_would_come_and_what_would_go(world: World, r
     assert titles(one["would_come"]) == ["Chips of memory"]
     assert titles(one["would_go"]) == ["Cat remembers", "Memory, says a newspaper"]
     assert (len(one["events"]), len(one["saved"]["events"])) == (4, 5)
-    assert (one["mails"], one["saved"]["mails"]) == (2, 4)
+    assert [(part["moved_days"], part["further_answers"]) for part in (one, one["saved"])] == [
+        (["2026-05-10"], 1), (["2026-05-10", "2026-06-01"], 2),
+    ]  # fmt: skip
 
 
 def test_a_watch_edited_in_feeds_toml_is_compared_with_the_one_of_the_last_run(world: World, run: Callable[..., Result]) -> None:
@@ -140,15 +141,15 @@ def test_a_watch_edited_in_feeds_toml_is_compared_with_the_one_of_the_last_run(w
 def test_another_answer_changes_no_event_and_the_mails(world: World, run: Callable[..., Result]) -> None:
     (one,) = tried(run, write(world, table(replace(MEMORY, answer=("stated",)))))["watches"]
     assert (one["would_come"], one["would_go"]) == ([], [])
-    # "Owl remembers" told that something shipped; "Cat remembers" does not settle it any more.
-    assert one["mail_days"] == ["2026-05-10", "2026-06-01"], "what shipped was known from what was there before"
+    assert one["moved_days"] == ["2026-05-10", "2026-06-01"], "what shipped was known from what was there before"
+    assert one["further_answers"] == 0, "what shipped does not settle it any more"
 
 
 def test_a_new_watch_by_phrase_stands_alone(world: World, run: Callable[..., Result]) -> None:
     words = Watch("chips", "Who says chips?", by=("any",), phrases=("chip*",), answer=("stated",))
     told = tried(run, write(world, table(words)))
     (one,) = told["watches"]
-    assert (titles(one["events"]), one["saved"], one["mails"]) == (["Chips of memory"], None, 1)
+    assert (titles(one["events"]), one["saved"], one["moved_days"]) == (["Chips of memory"], None, ["2026-06-01"])
     assert one["events"][0]["reason"][0] == "says “Chips”"
     assert "It is new: nothing is saved under this id." in run("--try", "draft.toml").output
 
@@ -158,7 +159,7 @@ def test_of_a_watch_on_the_first_of_each_lab_only_firsts_are_shown(world: World,
     world.ask()
     (one,) = tried(run, write(world, table(replace(MEMORY, first_per="lab"))), "--since", "2026-05-10")["watches"]
     assert titles(one["events"]) == ["Thoughts on memory", "Owl remembers", "Cat remembers", "Memory, says a newspaper"]
-    assert one["mail_days"] == ["2026-05-10", "2026-05-12", "2026-05-20", "2026-06-01"]
+    assert one["moved_days"] == ["2026-05-10", "2026-05-12", "2026-05-20", "2026-06-01"]
 
 
 def test_nothing_is_written(world: World, run: Callable[..., Result]) -> None:
@@ -171,10 +172,15 @@ def test_nothing_is_written(world: World, run: Callable[..., Result]) -> None:
 
 def test_it_reads_as_a_person_would_say_it(world: World, run: Callable[..., Result]) -> None:
     text = run("--try", write(world, table(replace(MEMORY, by=("anthropic",), about=())))).output
-    assert "Nothing was saved." in text.splitlines()[0]
-    assert "  It would have found 3 events, news of 2 mails (2026-05-10, 2026-05-12; the question moves in 1); 1 just missed." in text
+    assert text.splitlines()[0].endswith(": 7 items that could concern it. Nothing was saved.")
+    assert (
+        "  It would have found 3 events; the question would move on 1 day (2026-05-10): one mail if the digest is daily; "
+        "1 further answer, of other stories; 1 just missed.\n"
+        "  In this span alone it would be answered (shipped, counted from 2026-01-01).\n"
+    ) in text
     assert "2 would go" in text
     assert "- 2026-05-20  shipped by openai (answers): Cat remembers" in text
+    assert "  2026-05-01  shipped by anthropic (the proof; there before its source was looked at, so never mailed): A page" in text
     assert "  2026-05-10  stated by anthropic (a sign): Thoughts on memory" in text
     assert re.search(r"2026-05-12  shipped by anthropic \(answers\): Owl remembers and 1 more of its story\n +https://owl\.example/5", text)
     assert "only perhaps on agent-memory (0.60)" in text
@@ -205,8 +211,75 @@ def test_the_question_moves_on_the_days_on_which_the_digest_tells_so(db: sqlite3
     for asked in world.config.watches:
         (one,) = watch_trial.run(db, [(asked, None)], {}, {}, "2026-04-01", "2026-06-01").watches
         told = db.execute("SELECT substr(period_to, 1, 10) FROM digest_watches JOIN digests ON id = digest WHERE watch = ?", (asked.id,))
-        assert sorted({row[0] for row in told}) == [day for day, moves in one.tried.mails.items() if moves]
-    assert len(one.tried.mails) > sum(one.tried.mails.values()) == 2, "further answers are news and move nothing"
+        assert sorted({row[0] for row in told}) == list(one.tried.news.days)
+    assert (len(one.tried.news.days), one.tried.news.further) == (2, 2), "further answers are answers and move nothing"
+
+
+# -- when it counts ---------------------------------------------------------------------------------
+
+REPLY = replace(MEMORY, id="reply", question="And then?", about=(), after="paper", within_s=8 * 86_400, since=None)
+PAPER = replace(MEMORY, id="paper", question="Is there a paper?", answer=("stated",))
+
+
+def counted(one: dict[str, Any]) -> dict[str, str]:
+    return {event["title"]: event["counts_as"] for event in one["events"]}
+
+
+def test_what_comes_after_a_saved_watch_counts_from_the_day_on_which_that_was_answered(world: World, run: Callable[..., Result]) -> None:
+    world.ask(MEMORY, PAPER)  # stated first on 10 May
+    world.toml(MEMORY, PAPER)
+    (one,) = tried(run, write(world, table(REPLY)))["watches"]
+    assert counted(one) == {
+        "A page on memory from before": "outside its time", "Thoughts on memory": "sign", "Owl remembers": "proof",
+        "Cat remembers": "outside its time",
+    }  # fmt: skip
+    assert (one["state"], one["counted_from"], one["further_answers"]) == ("answered", "2026-05-10", 1), (
+        "that something shipped was known before"
+    )
+    assert "- 2026" not in (text := run("--try", "draft.toml").output)
+    assert "2026-05-20  shipped by openai (outside its time): Cat remembers" in text
+    assert "it would be answered (shipped, counted from 2026-05-10)" in text
+
+
+def test_of_one_that_is_tried_as_well_the_trial_says_when_it_was_answered(world: World, run: Callable[..., Result]) -> None:
+    world.ask(MEMORY, PAPER)
+    world.toml(MEMORY, PAPER)
+    edited = replace(PAPER, answer=("shipped",), by=("openai",), about=())  # 20 May
+    told = tried(run, write(world, table(edited) + table(REPLY)))
+    (reply,) = (one for one in told["watches"] if one["watch"] == "reply")
+    assert (reply["counted_from"], counted(reply)["Cat remembers"], counted(reply)["Owl remembers"]) == (
+        "2026-05-20", "proof", "outside its time",
+    )  # fmt: skip
+
+
+def test_what_was_answered_before_the_span_stays_so(world: World, run: Callable[..., Result]) -> None:
+    world.ask(MEMORY, PAPER)
+    world.toml(MEMORY, PAPER)
+    draft = write(world, table(replace(PAPER, question="Is there one?")) + table(REPLY))
+    (reply,) = (one for one in tried(run, draft, "--since", "2026-05-12")["watches"] if one["watch"] == "reply")
+    assert (reply["counted_from"], counted(reply)) == ("2026-05-10", {"Owl remembers": "proof", "Cat remembers": "outside its time"})
+
+
+@pytest.mark.parametrize(
+    ("asked", "state", "said"),
+    [
+        pytest.param(
+            replace(REPLY, answer=("published",)), "expired", "expired: its time is over without published, counted from 2026-05-10",
+            id="its time is over",
+        ),
+        pytest.param(
+            replace(REPLY, answer=("published",), within_s=40 * 86_400), "waiting",
+            "waiting for published, day 22 of 40, counted from 2026-05-10", id="it runs, up to the last look",
+        ),
+        pytest.param(replace(REPLY, after="never"), "open", "open: nothing counts before never is answered", id="nothing to count from"),
+        pytest.param(replace(MEMORY, id="new", answer=("published",), since=None), "open", "open: no answer (published)", id="no answer"),
+    ],
+)  # fmt: skip
+def test_a_trial_tells_the_state(world: World, run: Callable[..., Result], asked: Watch, state: str, said: str) -> None:
+    world.ask(MEMORY, PAPER, replace(PAPER, id="never", answer=("published",)))
+    world.toml(*world.config.watches)
+    assert [one["state"] for one in tried(run, write(world, table(asked)))["watches"]] == [state]
+    assert f"  In this span alone it would be {said}.\n" in run("--try", "draft.toml").output
 
 
 # -- a threshold ------------------------------------------------------------------------------------
@@ -259,8 +332,13 @@ def test_what_rules_or_people_say_no_threshold_moves(world: World) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        pytest.param(["--try", "memry"], 'feeds.toml: no watch "memry"; did you mean "memory"?', id="an unknown id"),
-        pytest.param(["--try", "no.toml"], "no.toml: no such file", id="a file that is not there"),
+        pytest.param(
+            ["--try", "memry"], '--try: "memry" is neither a file nor a watch of feeds.toml; did you mean "memory"?', id="an unknown id"
+        ),
+        pytest.param(["--try", "no.toml"], '--try: "no.toml" is neither a file nor a watch', id="a file that is not there"),
+        pytest.param(["--try", "a" * 300], "is neither a file nor a watch", id="a name that no file can have"),
+        pytest.param(["--try", f"./{'a' * 300}.toml"], "is neither a file nor a watch", id="nor in a folder"),
+        pytest.param(["--try", "."], "cannot be read", id="a folder"),
         pytest.param(["--try", "memory", "--as-of", "2026-06-01"], "--try goes with neither ID nor --as-of", id="another day"),
         pytest.param(["memory", "--try", "memory"], "--try goes with neither ID nor --as-of", id="a history as well"),
         pytest.param(["--since", "90d"], "--since goes with --try", id="a span of no trial"),
@@ -291,33 +369,40 @@ ASKED = Watch("w", "?", by=("any",), topics=("t",), answer=("published",))
 
 
 @pytest.mark.parametrize(
-    ("asked", "found", "days"),
+    ("asked", "found", "days", "further"),
     [
-        pytest.param(ASKED, [], [], id="nothing"),
-        pytest.param(ASKED, [kept("2026-06-01", "stated"), kept("2026-06-02", "stated", item=2)], ["2026-06-01"], id="a sign once"),
+        pytest.param(ASKED, [], [], 0, id="nothing"),
+        pytest.param(ASKED, [kept("2026-06-01", "stated"), kept("2026-06-02", "stated", item=2)], ["2026-06-01"], 0, id="a sign once"),
         pytest.param(
-            ASKED, [kept("2026-06-01", "published", story=1), kept("2026-06-02", "published", story=2)], ["2026-06-01", "2026-06-02"],
-            id="every answer",
+            ASKED, [kept("2026-06-01", "published", story=1), kept("2026-06-02", "published", story=2)], ["2026-06-01"], 1,
+            id="a further answer",
         ),
         pytest.param(
-            ASKED, [kept("2026-06-01", "published", story=1), kept("2026-06-02", "published", story=1, item=2)], ["2026-06-01"],
+            replace(ASKED, since="2026-06-01", within_s=86_400),
+            [kept("2026-06-01", "published", story=1), kept("2026-06-03", "published", story=2)], ["2026-06-01"], 0,
+            id="none after its time",
+        ),
+        pytest.param(
+            ASKED, [kept("2026-06-01", "published", story=1), kept("2026-06-02", "published", story=1, item=2)], ["2026-06-01"], 0,
             id="one answer a story",
         ),
-        pytest.param(ASKED, [kept("2026-06-01", "published", story=1), kept("2026-06-01", "stated")], ["2026-06-01"], id="one mail a day"),
         pytest.param(
-            ASKED, [kept("2026-06-01", "stated", quiet=True), kept("2026-06-02", "stated", item=2)], [],
+            ASKED, [kept("2026-06-01", "published", story=1), kept("2026-06-01", "stated")], ["2026-06-01"], 0, id="one mail a day"
+        ),
+        pytest.param(
+            ASKED, [kept("2026-06-01", "stated", quiet=True), kept("2026-06-02", "stated", item=2)], [], 0,
             id="known without having been news",
         ),
         pytest.param(
             replace(ASKED, first_per="lab"),
             [kept("2026-06-01", "published", lab="a"), kept("2026-06-02", "published", lab="b"), kept("2026-06-03", "published", lab="a")],
-            ["2026-06-01", "2026-06-02"], id="the first of each lab",
+            ["2026-06-01", "2026-06-02"], 0, id="the first of each lab",
         ),
     ],
 )  # fmt: skip
-def test_the_days_of_mail(asked: Watch, found: list[Kept], days: list[str]) -> None:
-    assert list(watch_trial.mail_days(asked, found)) == days
-    assert list(watch_trial.mail_days(asked, found[::-1])) == days, "whatever the order"
+def test_the_days_of_mail(asked: Watch, found: list[Kept], days: list[str], further: int) -> None:
+    assert watch_trial.news(asked, found) == watch_trial.News(tuple(days), further)
+    assert watch_trial.news(asked, found[::-1]) == watch_trial.News(tuple(days), further), "whatever the order"
 
 
 # -- what it costs ----------------------------------------------------------------------------------
@@ -347,6 +432,16 @@ def test_the_statements_do_not_grow_with_the_archive_nor_with_the_watches(world:
     assert again.items == found.items
     assert Counter(sql.split()[0] for sql in many) == Counter(sql.split()[0] for sql in few)
     assert all(sql.lstrip().upper().startswith(("SELECT", "WITH")) for sql in many), "it only reads"
+
+
+def test_of_a_common_word_only_what_is_of_a_lab_is_read(world: World) -> None:
+    world.run("2026-06-02")
+    for n in range(30):
+        world.post(f"The news of memory {n}", PRESS, topics={"online-learning": SURE})
+    world.post("The owl", topics={"online-learning": SURE})
+    world.post("An owl", topics={"online-learning": SURE})
+    _, found = statements(world.db, [Watch("the", "?", by=("any",), phrases=("the",), answer=("stated",))])
+    assert (found.items, [found.shown[event.item].title for event in found.watches[0].tried.events]) == (1, ["The owl"])
 
 
 def test_it_searches_by_index_and_never_reads_the_archive(world: World) -> None:

@@ -14,9 +14,12 @@ from tracker.options import Group, Options
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Any
 
     from tracker.config import Config, Draft
+    from tracker.types import Event, Watch
+    from tracker.watch import Status
 
 __all__ = ["watch"]
 
@@ -61,7 +64,12 @@ def watch(options: Options, identifier: str | None, as_of: str | None, everythin
     from tracker.watch import board
 
     config, db = options.load(), store.open(options.db)
-    rows = browse.board(db, board(db, config, options.moment, day))
+    states = board(db, config, options.moment, day)
+    rows = browse.board(db, states)
+    for (asked, _, _), row in zip(states, rows, strict=True):
+        kind = _kinds(states, asked.id)
+        for event in filter(None, (row["proof"], row["last"])):
+            event["counts_as"] = kind(event)
     options.say(show_watch.board(rows), rows)
 
 
@@ -73,11 +81,33 @@ def _history(options: Options, identifier: str, day: str | None, limit: int | No
     config = options.load()
     _one_of(config, identifier)
     db = store.open(options.db)
-    (row,) = browse.board(db, (one for one in board(db, config, options.moment, day) if one[0].id == identifier))
+    states = board(db, config, options.moment, day)
+    (row,) = browse.board(db, (one for one in states if one[0].id == identifier))
     kept = as_known(watches.history(db, identifier), day)
     near = [one for one in watches.near(db, identifier) if day is None or one.at[:10] <= day]
     told = browse.history(db, row, kept, near, limit)
+    kind = _kinds(states, identifier)
+    for event in (event for story in told["stories"] for event in story["events"]):
+        event["counts_as"] = kind(event) if event["stands"] else None
     options.say(show_watch.history(told), told)
+
+
+def _kinds(states: Sequence[tuple[Watch, Status, list[Event]]], identifier: str) -> Callable[[Mapping[str, Any]], str]:
+    """Of the events of a watch, as the board has them: as what each counts. Those of one story, lab and rung count as their first."""
+    from dataclasses import replace
+
+    from tracker.types import Event
+    from tracker.watch_trial import counts_as
+
+    asked, state, events = next(one for one in states if one[0].id == identifier)
+    start = next((one.proof.at[:10] for watch, one, _ in states if watch.id == asked.after and one.proof), None)
+    first = {(item, event.lab, event.rung): replace(event, item=item) for event in events for item in (event.item, *event.further)}
+
+    def kind(told: Mapping[str, Any]) -> str:
+        own = Event(identifier, told["item"], told["lab"], told["rung"], told["at"], 0.0, ())
+        return counts_as(asked, first.get((own.item, own.lab, own.rung), own), start, state.proof)
+
+    return kind
 
 
 def _one_of(config: Config, identifier: str) -> None:
@@ -117,23 +147,29 @@ def _try(options: Options, tried: str, since: str, limit: int | None) -> None:
     db = store.open(options.db)
     before = trials.thresholds(db)
     moved = {topic: line for topic, line in draft.thresholds.items() if line != before.get(topic)}
-    asked = watch_trial.pairs(draft.watches, moved, config.watches, {one.id: one for one in browse.questions(db)})
+    saved, day = browse.questions(db), clock.iso(options.moment)[:10]
+    asked = watch_trial.pairs(draft.watches, moved, config.watches, {one.id: one for one in saved})
     topics = {topic: (before.get(topic), line) for topic, line in _lines(db, config, before, moved).items()}
-    result = watch_trial.run(db, asked, moved, topics, start, clock.iso(options.moment)[:10])
+    answered = watch_trial.settled(db, saved, options.moment, day)
+    result = watch_trial.run(db, asked, moved, topics, start, day, answered)
     facts = result.as_dict()
     options.say(show_watch.trials(facts, limit), facts)
 
 
 def _draft(config: Config, tried: str) -> Draft:
     """What is in a file, or the watch of feeds.toml that is named."""
-    from pathlib import Path
+    import os
 
     from tracker.config import Draft, draft
+    from tracker.text import one_line
+    from tracker.tomlfile import nearest
 
-    if Path(tried).is_file() or "/" in tried or tried.endswith(".toml"):
+    if named := tuple(one for one in config.watches if one.id == tried and not os.path.isfile(tried)):  # noqa: PTH113 - never raises
+        return Draft(named, {})
+    if os.path.exists(tried):  # noqa: PTH110 - of a name that is too long for a file, Path raises an error
         return draft(tried, config)
-    _one_of(config, tried)
-    return Draft(tuple(one for one in config.watches if one.id == tried), {})
+    ids = nearest(tried, [one.id for one in config.watches])
+    raise ConfigError(f'"{one_line(tried, 60)}" is neither a file nor a watch of {config.path}{ids}', "--try")
 
 
 def _lines(db: sqlite3.Connection, config: Config, before: dict[str, float | None], topics: Iterable[str]) -> dict[str, float]:

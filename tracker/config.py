@@ -91,7 +91,7 @@ def load(path: str | Path) -> Config:
     if not user.section("feeds"):
         raise ConfigError("has no sources: add a [feeds.<id>] table, or write the shipped file with `tracker init`", str(path))
     _check_twins(user, sources)
-    watches = questions.watches(_watch_tables(user), lab_ids, {topic.id for topic in topics}, _off(user))
+    watches = questions.watches(_watch_tables(user), labs, {topic.id for topic in topics}, _off(user))
     digests = tuple(map(_digest, _enabled(user, "digests", lambda _: _DIGEST_KEYS)))
     per_day, authors_per_day = _per_day(settings, "read_per_day", READ_PER_DAY), _per_day(settings, "authors_per_day", AUTHORS_PER_DAY)
     contact, address = settings.values.get("contact"), _public_url(settings)
@@ -114,8 +114,8 @@ def draft(path: str | Path, config: Config) -> Draft:
             raise table.error(f'"{key}" is not a topic{nearest(key, known)}')
         if (threshold := _threshold(table)) is not None:
             thresholds[key] = threshold
-    off, labs = _off(TomlFile.read(Path(config.path))), {lab.id for lab in config.labs}
-    watches = questions.watches(_watch_tables(file), labs, known, off, config.watches)
+    off = _off(TomlFile.read(Path(config.path)))
+    watches = questions.watches(_watch_tables(file), config.labs, known, off, config.watches)
     if not watches and not thresholds:
         raise ConfigError("holds nothing to try: neither a [watches.<id>] table nor a [topics.<id>] table with a threshold", str(path))
     return Draft(watches, thresholds)

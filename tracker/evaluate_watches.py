@@ -3,7 +3,8 @@
 in   truth files (columns watch, rung, item_url_or_id, date, verdict; others are not looked at); a database that runs have filled
 out  per watch and in all what was found, missed (with the reason), fired wrongly, fired beside the file; rungs, delay
 refuses to know how a question is matched: it reads what runs have stored, and asks ``watch`` only for why an item is no event.
-Surprising: items of one story are one answer. An event on another item of the same story, lab and rung is found "by story".
+Surprising: items of one story are one answer. An event on another item of the same story, lab and rung is found "by story". Rows that say
+the same of one item and watch count once.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from typing import Any
 from tracker.config import Config
 from tracker.errors import ModelError
 from tracker.examples import rows_of
+from tracker.matching import SURE
 from tracker.patterns import compile_rules
+from tracker.show_watch import whose
 from tracker.store import browse, labels, trials, watches
 from tracker.text import fold, one_line
 from tracker.tomlfile import nearest
@@ -131,13 +134,25 @@ def judge(db: sqlite3.Connection, asked: Sequence[Watch], rows: Sequence[Truth])
     named = {row.named: _find(db, row.named) for row in rows}
     seen = trials.shown(db, [item for item in named.values() if item])
     judged = []
-    for watch, members in _by_watch(rows).items():
+    for watch, members in _by_watch(_once(rows, named)).items():
         kept = watches.history(db, watch)
         near = {missed.item: missed for missed in watches.near(db, watch)}
         for row in members:
             item = named[row.named]
             judged.append(_judged(db, row, item, seen.get(item or 0), questions[watch], kept, near.get(item or 0), starts))
     return judged
+
+
+def _once(rows: Iterable[Truth], named: Mapping[str, int | None]) -> list[Truth]:
+    """Without the rows that say of an item what another has said, however they name it; any of their rungs is right."""
+    found: dict[tuple[str, int | str, bool | None], Truth] = {}
+    for row in rows:
+        key = (row.watch, named[row.named] or row.named, row.event)
+        if before := found.get(key):
+            found[key] = replace(before, rungs=tuple(dict.fromkeys((*before.rungs, *row.rungs))), day=before.day or row.day)
+        else:
+            found[key] = row
+    return list(found.values())
 
 
 def _by_watch(rows: Sequence[Truth]) -> dict[str, list[Truth]]:
@@ -219,12 +234,19 @@ def _why(watch: Watch, facts: Facts | None, before: Sequence[Kept], near: Missed
         return f"outside its time ({day})"
     if watch.phrases and not compile_rules(watch.phrases).find(f"{facts.title}\n{facts.text}"):
         return "its text has none of the phrases"
-    if not watch.phrases and not any(facts.topics.get(topic, (0.0, ""))[1] == "confident" for topic in watch.topics):
+    if not watch.phrases and not any(_sure(*facts.topics[topic]) for topic in watch.topics if topic in facts.topics):
         tiers = [f"{topic} {facts.topics[topic][0]:.2f}, {facts.topics[topic][1]}" for topic in watch.topics if topic in facts.topics]
-        return f"no confident topic ({'; '.join(tiers) or 'none of its topics at all'})"
+        return f"no topic that is sure enough ({'; '.join(tiers) or 'none of its topics at all'})"
+    if facts.old and (watch.since or watch.until):
+        return "it bears no date and was there before we first looked"
     if not match(watch, facts):
         return f"not by a lab that counts (by {', '.join(facts.by) or 'none'}; about {', '.join(facts.about) or 'none'})"
     return "it would be an event, and no run has looked at it since"
+
+
+def _sure(score: float, tier: str) -> bool:
+    """As ``matching`` has it: what is perhaps on a topic is sure enough for a question from a score on."""
+    return tier == "confident" or (tier == "maybe" and score >= SURE)
 
 
 # -- the report -------------------------------------------------------------------------------------
@@ -237,7 +259,7 @@ def report(db: sqlite3.Connection, judged: Sequence[Judged], others: Sequence[Ma
         others: the events that the board shows (``told``).
         errors: how many rows of each list; None: all.
     """
-    beside = _beside(db, judged, others)
+    beside = _beside(judged, others)
     months = _months(trials.starts(db))
     ids = list(dict.fromkeys(one.truth.watch for one in judged))
     missed = [_plain(one) for one in judged if one.truth.event and not one.how]
@@ -259,18 +281,22 @@ def report(db: sqlite3.Connection, judged: Sequence[Judged], others: Sequence[Ma
     }
 
 
-def _beside(db: sqlite3.Connection, judged: Sequence[Judged], others: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The events of the watches judged that no row speaks of: neither of the item nor, for an answer, of its story."""
-    stories = {item: one.story for item, one in trials.shown(db, [one.item for one in judged if one.item]).items()}
+def _beside(judged: Sequence[Judged], others: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The events of the watches judged that no row speaks of: neither of an item of theirs nor, as an answer, of story, lab and rung."""
     items = {(one.truth.watch, one.item) for one in judged if one.item}
-    answers = {(one.truth.watch, stories[one.item]) for one in judged if one.item and one.truth.event and stories.get(one.item)}
+    answers = {
+        (one.truth.watch, one.found.story, one.found.event.lab, rung)
+        for one in judged
+        if one.truth.event and one.found and one.found.story
+        for rung in (one.found.event.rung, *one.truth.rungs)
+    }
     asked = {one.truth.watch for one in judged}
     return [
         dict(event)
         for event in others
         if event["watch"] in asked
         and not {(event["watch"], item) for item in (event["item"], *event["further"])} & items
-        and (event["watch"], event["story"]) not in answers
+        and (event["watch"], event["story"], event["lab"], event["rung"]) not in answers
     ]
 
 
@@ -333,7 +359,8 @@ def _plain(one: Judged) -> dict[str, Any]:
 
 def lines(told: Mapping[str, Any]) -> Iterator[str]:
     """Yield a report as lines for people."""
-    yield f"{told['rows']} rows on {len(told['watches'])} watches; runs over {told['months']} months"
+    rows, asked = told["rows"], len(told["watches"])
+    yield f"{rows} row{'s' * (rows != 1)} on {asked} question{'s' * (asked != 1)}; runs over {told['months']} months"
     yield f"  {'':24} {'found':>12} {'by story':>9} {'near fired':>11} {'other':>6} {'rung right':>11} {'polls later':>12}"
     yield from (_line(watch, part) for watch, part in (*told["watches"].items(), ("all", told["all"])))
     for name, title in (("missed", "missed"), ("near_misses_fired", "near-miss fired"), ("wrong_rung", "wrong rung")):
@@ -341,7 +368,7 @@ def lines(told: Mapping[str, Any]) -> Iterator[str]:
             said = f"{one['said'] or '–'} for {one['rung'] or '–'}, " if name == "wrong_rung" else ""
             yield f"{title}: {one['watch']}, {one_line(one['title'] or one['item'], 80)}: {said}{one_line(one['why'], 160)}"
     for one in told["other_events"]:
-        yield f"to be read: {one['watch']}, {one['rung']} by {one['lab'] or 'any source'}, {one['at'][:10]}: {one_line(one['title'], 80)}"
+        yield f"to be read: {one['watch']}, {whose(one)}, {one['at'][:10]}: {one_line(one['title'], 80)}"
 
 
 def _line(name: str, part: Mapping[str, Any]) -> str:

@@ -9,12 +9,12 @@ still ask for what cannot be.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from datetime import date
 
 from tracker.patterns import check_pattern
 from tracker.tomlfile import Table, nearest
-from tracker.types import RUNGS, Watch
+from tracker.types import RUNGS, Lab, Watch
 
 __all__ = ["KEYS", "check_patterns", "watches"]
 
@@ -25,25 +25,27 @@ KEYS: Mapping[str, type] = {
 
 
 def watches(
-    tables: Sequence[Table], labs: Collection[str], topics: Collection[str], off: Collection[str], beside: Iterable[Watch] = ()
+    tables: Sequence[Table], labs: Iterable[Lab], topics: Collection[str], off: Collection[str], beside: Iterable[Watch] = ()
 ) -> tuple[Watch, ...]:
     """Return the watches of tables, those that are not ``enabled`` left out.
 
     Args:
         off: topics that are switched off.
-        beside: watches that stand elsewhere, and above these; one of the same id is replaced.
+        beside: watches that stand elsewhere, and above these; one of the same id is replaced, and what stands below it stays there.
 
     Raises:
         ConfigError: an unknown lab, topic, rung or watch; a pattern that is none; a time that ends before it begins; a question that
             nothing could answer.
     """
-    found = tuple(_watch(table, set(labs), set(topics), off) for table in tables if table.values.get("enabled", True))
+    # A parent from some day on does not count: what came before that day is not its own.
+    parents = {lab.id: {parent for parent, since in lab.parents if since is None} for lab in labs}
+    found = tuple(_watch(table, parents, set(topics), off) for table in tables if table.values.get("enabled", True))
     _check_after(tables, found, tuple(beside))
     return found
 
 
-def _watch(table: Table, labs: set[str], topics: set[str], off: Collection[str]) -> Watch:
-    values = table.values
+def _watch(table: Table, parents: Mapping[str, Set[str]], topics: set[str], off: Collection[str]) -> Watch:
+    values, labs = table.values, set(parents)
     if silent := [topic for topic in table.texts("topics") if topic in off]:
         raise table.error(
             f'topics: "{silent[0]}" is switched off; take it out here too, or switch this watch off with enabled = false', "topics"
@@ -64,7 +66,7 @@ def _watch(table: Table, labs: set[str], topics: set[str], off: Collection[str])
         table.all_of("answer", RUNGS, "a rung") or ("published",), table.day("since"), table.day("until"), values.get("after"),
         table.span_s("within", 0) or None, first_per, values.get("note", ""),
     )  # fmt: skip
-    _check_possible(table, found)
+    _check_possible(table, found, parents)
     return found
 
 
@@ -85,13 +87,16 @@ def _check_time(table: Table) -> None:
         raise table.error('within needs a day to count from: after = "<another watch>", or since', "within")
 
 
-def _check_possible(table: Table, watch: Watch) -> None:
+def _check_possible(table: Table, watch: Watch, parents: Mapping[str, Set[str]]) -> None:
     """Refuse a question that no item could answer."""
     if "answer" in table.values and not table.values["answer"]:
         raise table.error(f"answer is empty; list the rungs that settle the question, of {', '.join(RUNGS)}", "answer")
+    unwanted = _with_children(watch.not_by, parents)
     for key, asked in (("by", watch.by), ("about", watch.about)):
-        if asked and set(asked) <= set(watch.not_by):
-            raise table.error(f"not_by takes away every lab of {key} ({', '.join(asked)})", "not_by")
+        if asked and set(asked) <= unwanted:
+            below = [lab for lab in asked if lab not in watch.not_by]
+            why = f"; what belongs to {' and '.join(watch.not_by)} goes with it" if below else ""
+            raise table.error(f"not_by takes away every lab of {key} ({', '.join(asked)}){why}", "not_by")
     possible = {rung for rung in RUNGS if (watch.about if rung == "reported" else watch.by)}
     if not possible.isdisjoint(watch.answer):
         return
@@ -101,6 +106,14 @@ def _check_possible(table: Table, watch: Watch) -> None:
     raise table.error(f'answer: without by, an item can only be reported, not {wanted}; add by, or answer = ["reported"]', "answer")
 
 
+def _with_children(labs: Iterable[str], parents: Mapping[str, Set[str]]) -> set[str]:
+    found, new = set[str](), set(labs)
+    while new:
+        found |= new
+        new = {lab for lab, above in parents.items() if above & new} - found
+    return found
+
+
 # -- one watch after another ------------------------------------------------------------------------
 
 
@@ -108,14 +121,17 @@ def _check_after(tables: Sequence[Table], found: Sequence[Watch], beside: Sequen
     """Refuse ``after`` where it names no watch, goes in a circle, or names one that stands below or is switched off."""
     by_id = {table.where[1]: table for table in tables}
     after = {watch.id: watch.after for watch in (*beside, *found)}
-    above = [watch.id for watch in beside if watch.id not in {one.id for one in found}]
+    places = [watch.id for watch in beside]
+    above: set[str] = set()
     for watch in found:
         table = by_id[watch.id]
-        if watch.after and watch.after not in above:
+        # What stands elsewhere stands above a new watch; above one that is replaced, only what stood above it.
+        elsewhere = set(places[: places.index(watch.id)] if watch.id in places else places) - {one.id for one in found}
+        if watch.after and watch.after not in above | elsewhere:
             raise table.error(f"after: {_problem(watch, after, by_id)}", "after")
         if len(ring := _ring(watch.id, after)) > 1:
             raise table.error(f"after: goes in a circle ({' after '.join(ring)})", "after")
-        above.append(watch.id)
+        above.add(watch.id)
 
 
 def _problem(watch: Watch, after: Mapping[str, str | None], tables: Mapping[str, Table]) -> str:

@@ -10,9 +10,10 @@ from typing import Any
 
 from tracker.text import one_line
 
-__all__ = ["board", "history", "trials"]
+__all__ = ["board", "history", "trials", "whose"]
 
 _STATES = {"open": "○", "waiting": "◔", "answered": "●", "expired": "✗"}
+_KINDS = {"proof": "the proof", "answer": "answers", "sign": "a sign", "outside its time": "outside its time"}
 TAKEN_BACK = 3  # told one by one on the board; the history has all
 
 
@@ -22,7 +23,7 @@ def board(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         yield from _head(row)
         for name, event in (("proof", row["proof"]), ("last sign", row["last"] if row["last"] != row["proof"] else None)):
             if event:
-                yield f"    {name}: {_whose(event)}, {event['at'][:10]}: {one_line(event['title'], 110)}"
+                yield f"    {name}: {whose(event)}{_late(event)}, {event['at'][:10]}: {one_line(event['title'], 110)}"
                 yield f"      {_where(event)}  ({one_line('; '.join(event['reason']), 200)})"
         yield from (f"    {line}" for line in _taken_back(row))
 
@@ -38,6 +39,12 @@ def _state(row: Mapping[str, Any]) -> str:
     wanted = f"{', '.join(others)} or {last}" if others else last
     if row["as_of"] is None:
         return "not looked yet: no source has answered so far"
+    if row["looked"] == "no":
+        return str(row["looked_words"])
+    if row["looked"] == "partly" and row["state"] != "answered":
+        return f"{row['looked_words']}; {seen}"
+    if row["looked"] == "no" or (row["looked"] == "partly" and not row["proof"]):
+        return f"{row['looked_words']}; {seen}"
     day = row["as_of"][:10]
     match row["state"]:
         case "answered":
@@ -60,14 +67,19 @@ def _looked(row: Mapping[str, Any]) -> str:
 def _taken_back(row: Mapping[str, Any]) -> Iterator[str]:
     gone = row["withdrawn"]
     for one in gone[:TAKEN_BACK]:
-        yield f"taken back on {one['withdrawn_at'][:10]}: {_whose(one)}, {one['at'][:10]}: {one_line(one['title'], 110)}"
+        yield f"taken back on {one['withdrawn_at'][:10]}: {whose(one)}, {one['at'][:10]}: {one_line(one['title'], 110)}"
         yield f"  {one_line(one['withdrawn_why'] or 'its ground was gone', 200)}"
     if len(gone) > TAKEN_BACK:
         yield f"{len(gone) - TAKEN_BACK} more taken back: tracker watch {row['watch']}"
 
 
-def _whose(event: Mapping[str, Any]) -> str:
+def whose(event: Mapping[str, Any]) -> str:
+    """Return the rung of an event and its lab: by it or, reported, about it."""
     return f"{event['rung']} {'about' if event['rung'] == 'reported' else 'by'} {event['lab'] or 'any source'}"
+
+
+def _late(event: Mapping[str, Any]) -> str:
+    return f" ({event['counts_as']})" if event["counts_as"] == "outside its time" else ""
 
 
 def _where(event: Mapping[str, Any]) -> str:
@@ -98,7 +110,8 @@ def history(told: Mapping[str, Any]) -> Iterator[str]:
 
 def _kept(event: Mapping[str, Any], margin: str) -> Iterator[str]:
     how = ", by looking back" if event["looking_back"] else ""
-    yield f"{margin}{event['at'][:10]}  {_whose(event)}: {one_line(event['title'], 110)}"
+    kind = f" ({_KINDS[event['counts_as']]})" if event["counts_as"] else ""
+    yield f"{margin}{event['at'][:10]}  {whose(event)}{kind}: {one_line(event['title'], 110)}"
     yield f"{margin}  {_where(event)}"
     yield f"{margin}  found {event['found_at'][:10]}{how}; {one_line('; '.join(event['reason']), 300)}"
     if not event["stands"]:
@@ -108,7 +121,7 @@ def _kept(event: Mapping[str, Any], margin: str) -> Iterator[str]:
 
 def _missed(one: Mapping[str, Any]) -> Iterator[str]:
     *fits, lacks = one["reason"]
-    yield f"  {one['at'][:10]}  would be {_whose(one)}: {one_line(one['title'], 110)}"
+    yield f"  {one['at'][:10]}  would be {whose(one)}: {one_line(one['title'], 110)}"
     yield f"    {_where(one)}"
     yield f"    {one_line(lacks, 200)} ({one_line('; '.join(fits), 200)})"
 
@@ -122,7 +135,8 @@ def trials(told: Mapping[str, Any], limit: int | None) -> Iterator[str]:
     Args:
         limit: how many near-misses of each watch; None: all.
     """
-    yield f"Tried on what came from {told['since']} to {told['until']}: {told['items']} items. Nothing was saved."
+    items = _number(told["items"], "item")
+    yield f"Tried on what came from {told['since']} to {told['until']}: {items} that could concern it. Nothing was saved."
     for topic in told["topics"]:
         yield from _shift(topic, told["since"])
     for one in told["watches"]:
@@ -146,6 +160,7 @@ def _shift(one: Mapping[str, Any], since: str) -> Iterator[str]:
 def _trial(one: Mapping[str, Any], limit: int | None) -> Iterator[str]:
     yield f"{one['watch']}: {one_line(one['question'], 200)}"
     yield f"  It would have found {_counted(one)}."
+    yield f"  In this span alone it would be {_outcome(one)}."
     saved = one["saved"]
     if saved is None:
         yield "  It is new: nothing is saved under this id."
@@ -153,9 +168,9 @@ def _trial(one: Mapping[str, Any], limit: int | None) -> Iterator[str]:
         yield f"  As it is saved: {_counted(saved)}. {len(one['would_come'])} would come, {len(one['would_go'])} would go."
     new = {(event["item"], event["lab"], event["rung"]) for event in one["would_come"]} if saved else set()
     for event in one["events"]:
-        yield from _event(event, "+" if (event["item"], event["lab"], event["rung"]) in new else " ", one["answer"])
+        yield from _event(event, "+" if (event["item"], event["lab"], event["rung"]) in new else " ")
     for event in one["would_go"]:
-        yield from _event(event, "-", one["answer"])
+        yield from _event(event, "-")
     if near := one["just_missed"]:
         shown = near[::-1][:limit]
         yield f"  Just missed: {len(near)}" + (f", the newest {len(shown)} of them (--all shows all)" if len(shown) < len(near) else "")
@@ -163,15 +178,41 @@ def _trial(one: Mapping[str, Any], limit: int | None) -> Iterator[str]:
 
 
 def _counted(one: Mapping[str, Any]) -> str:
-    events, mails, near, moved = len(one["events"]), one["mails"], len(one["just_missed"]), len(one["moved_days"])
-    days = f" ({', '.join(one['mail_days'][:8])}{' …' if mails > 8 else ''}; the question moves in {moved})" if mails else ""
-    return f"{events} {'event' if events == 1 else 'events'}, news of {mails} {'mail' if mails == 1 else 'mails'}{days}; {near} just missed"
+    days, further = one["moved_days"], one["further_answers"]
+    listed = f"({', '.join(days[:8])}{' …' if len(days) > 8 else ''})"
+    if days:
+        mails = "a mail each" if len(days) > 1 else "one mail"
+        moves = f"the question would move on {_number(len(days), 'day')} {listed}: {mails} if the digest is daily"
+    else:
+        moves = "the question would never move: no mail"
+    others = f"; {_number(further, 'further answer')}, of other stories" if further else ""
+    return f"{_number(len(one['events']), 'event')}; {moves}{others}; {len(one['just_missed'])} just missed"
 
 
-def _event(event: Mapping[str, Any], sign: str, answer: Iterable[str]) -> Iterator[str]:
+def _outcome(one: Mapping[str, Any]) -> str:
+    *others, last = one["answer"]
+    wanted = f"{', '.join(others)} or {last}" if others else last
+    start = f", counted from {one['counted_from']}" if one["counted_from"] else ""
+    match one["state"]:
+        case "answered":
+            return f"answered ({wanted}{start})"
+        case "waiting":
+            return f"waiting for {wanted}, day {one['day']} of {one['of_days']}{start}"
+        case "expired":
+            return f"expired: its time is over without {wanted}{start}"
+        case _ if one["after"] and not start:
+            return f"open: nothing counts before {one['after']} is answered"
+        case _:
+            return f"open: no answer ({wanted}{start})"
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def _event(event: Mapping[str, Any], sign: str) -> Iterator[str]:
     more = f" and {event['further']} more of its story" if event["further"] else ""
-    kind = "answers" if event["rung"] in answer else "a sign"
     old = "; there before its source was looked at, so never mailed" if event["backlog"] else ""
-    yield f"{sign} {event['at'][:10]}  {_whose(event)} ({kind}{old}): {one_line(event['title'], 110)}{more}"
+    yield f"{sign} {event['at'][:10]}  {whose(event)} ({_KINDS[event['counts_as']]}{old}): {one_line(event['title'], 110)}{more}"
     yield f"    {_where(event)}"
     yield f"    {one_line('; '.join(event['reason']), 300)}"

@@ -301,6 +301,17 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """What an event was until an instant: what it counted as, whether this answered its question, since when it was taken back, if so."""
+
+    at: str
+    rung: str
+    answered: bool
+    withdrawn_at: str | None = None
+    withdrawn_why: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Kept:
     """An event as it is kept, standing or taken back. ``story`` is that of its item, None before it has one."""
 
@@ -310,8 +321,7 @@ class Kept:
     story: int | None = None
     withdrawn_at: str | None = None
     withdrawn_why: str | None = None  # what changed, in words; None: it was not written down then
-    rung_before: str | None = None  # what it counted as before its rung changed last …
-    rung_changed_at: str | None = None  # … and when that was
+    changes: tuple[Change, ...] = ()  # what it was before, oldest first
 
 
 @dataclass(frozen=True, slots=True)

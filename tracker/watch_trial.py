@@ -2,7 +2,8 @@
 
 in   the watches as they would be and as they are; the items of that span, as tagged and grouped now: news by the day on which it came,
      what was there before by its own
-out  for each watch its events, near-misses and days of mail, beside those of the watch as it is; for each topic which items leave it
+out  for each watch its state, events, near-misses and the days on which it would move, beside those of the watch as it is; for each
+     topic which items leave it
 refuses to write, to tag and to read files.
 Surprising: a trial begins with nothing known, as if the question had first been asked on the first day of the span; so its first sign of
 each rung is always news. Scores that lie below the line of a topic are not stored: what a lower one would bring is not known here.
@@ -13,25 +14,39 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
+from tracker.config import Config
+from tracker.patterns import compile_rules
 from tracker.store import trials, watches
 from tracker.store.trials import Scored, Shown
 from tracker.types import Event, Facts, Kept, Missed, Watch
-from tracker.watch import match, missed, one_per_story
+from tracker.watch import Status, board, match, missed, one_per_story, status
 
-__all__ = ["Outcome", "Shift", "Trial", "Trials", "mail_days", "pairs", "run", "shift", "without"]
+__all__ = ["News", "Outcome", "Shift", "Trial", "Trials", "counts_as", "news", "pairs", "run", "settled", "shift", "without"]
 
 BATCH = 2_000  # items looked at together: their texts fit into some MB
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a watch makes of the items of a span: events, one a story, lab and rung; near-misses; the days on which a mail has news."""
+class News:
+    """What the digests of a span would tell of a watch: the days on which it moves, and how many answers of other stories there are."""
 
+    days: tuple[str, ...] = ()
+    further: int = 0  # no digest tells of these by themselves
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a watch makes of the items of a span: its state; events, one a story, lab and rung; near-misses; what is news."""
+
+    state: Status = field(default_factory=lambda: Status("open"))
+    start: str | None = None  # the day from which answers count
     events: tuple[Event, ...] = ()
     missed: tuple[Missed, ...] = ()
-    mails: Mapping[str, bool] = field(default_factory=dict)  # by day: whether the question moves on it
+    news: News = News()
+    kinds: Mapping[tuple[int, str], str] = field(default_factory=dict)  # of each event, by item and lab: as what it counts
     quiet: frozenset[int] = frozenset()  # items that were there before their source was looked at: never mailed
 
 
@@ -68,7 +83,7 @@ class Trials:
 
     since: str
     until: str
-    items: int  # that were looked at
+    items: int  # that could concern the watches
     watches: tuple[Trial, ...]
     topics: tuple[Shift, ...]
     shown: Mapping[int, Shown] = field(default_factory=dict)
@@ -94,6 +109,7 @@ class Trials:
             "watch": trial.watch.id,
             "question": trial.watch.question,
             "answer": list(trial.watch.answer),
+            "after": trial.watch.after,
             **self._outcome(trial.tried),
             "saved": trial.saved and self._outcome(trial.saved),
             "would_come": [self._event(event, trial.tried) for event in trial.came],
@@ -104,9 +120,12 @@ class Trials:
         return {
             "events": [self._event(event, outcome) for event in outcome.events],
             "just_missed": [self._event(one, outcome) for one in outcome.missed],
-            "mails": len(outcome.mails),
-            "mail_days": list(outcome.mails),
-            "moved_days": [day for day, moves in outcome.mails.items() if moves],
+            "moved_days": list(outcome.news.days),
+            "further_answers": outcome.news.further,
+            "state": outcome.state.state,
+            "day": outcome.state.day,
+            "of_days": outcome.state.of_days,
+            "counted_from": outcome.start,
         }
 
     def _event(self, one: Event | Missed, outcome: Outcome) -> dict[str, Any]:
@@ -114,7 +133,7 @@ class Trials:
         return {
             "at": one.at, "rung": one.rung, "lab": one.lab, "item": one.item, "key": item.key, "title": item.title, "url": item.url,
             "story": item.story, "score": one.score, "reason": list(one.reason), "further": len(getattr(one, "further", ())),
-            "backlog": one.item in outcome.quiet,
+            "counts_as": outcome.kinds.get((one.item, one.lab)), "backlog": one.item in outcome.quiet,
         }  # fmt: skip
 
 
@@ -153,24 +172,42 @@ def without(facts: Facts, gone: Mapping[str, Set[int]]) -> Facts:
     return replace(facts, topics={topic: said for topic, said in facts.topics.items() if topic not in left}) if left else facts
 
 
-def mail_days(watch: Watch, kept: Iterable[Kept]) -> dict[str, bool]:
-    """Return the days on which a mail has news for a watch, and whether the question moves on it: whether a rung is new.
+def counts_as(watch: Watch, event: Event, start: str | None, proof: Event | None) -> str:
+    """Return what an event is to the question, by the rule of the board: "proof", "answer", "sign", or "outside its time".
 
-    News is a rung that is new, or an answer that is none of a story already told. What is quiet is never mailed, and makes what says the
-    same later no news either.
+    Args:
+        start: the day on which the watch named in ``after`` was settled.
+        proof: the first answer.
+    """
+    if event.rung not in watch.answer:
+        return "sign"
+    if status(watch, [event], event.at, start).proof is None:
+        return "outside its time"
+    return "proof" if proof and (proof.item, proof.lab) == (event.item, event.lab) else "answer"
+
+
+def news(watch: Watch, kept: Iterable[Kept], start: str | None = None) -> News:
+    """Return what the digests would tell: the question moves when a rung is new.
+
+    An answer of a story not yet told is a further one. What is quiet is never mailed, and makes what says the same later no news either.
+
+    Args:
+        start: the day on which the watch named in ``after`` was settled.
     """
     rungs: set[tuple[str, str]] = set()
     answers: set[tuple[str, str, int]] = set()
-    days: dict[str, bool] = {}
+    days: dict[str, None] = {}
+    further = 0
     for one in sorted(kept, key=lambda one: (one.found_at[:10], not one.quiet, one.event.at)):
-        event, day = one.event, one.found_at[:10]
+        event = one.event
         rung, answer = (event.rung, event.lab if watch.first_per else ""), (event.rung, event.lab, one.story or event.item)
-        moves, settles = rung not in rungs, event.rung in watch.answer and not watch.first_per and answer not in answers
-        if not one.quiet and (moves or settles):
-            days[day] = days.get(day, False) or moves
+        if not one.quiet and rung not in rungs:
+            days[one.found_at[:10]] = None
+        elif not one.quiet and not watch.first_per and answer not in answers:
+            further += counts_as(watch, event, start, None) == "answer"
         rungs.add(rung)
         answers.add(answer)
-    return days
+    return News(tuple(days), further)
 
 
 def _kept(event: Event, item: Shown) -> Kept:
@@ -178,7 +215,7 @@ def _kept(event: Event, item: Shown) -> Kept:
     return Kept(event, item.first_seen_at, item.backlog, item.story)
 
 
-def _outcome(watch: Watch, kept: Sequence[Kept], near: Sequence[Missed]) -> Outcome:
+def _outcome(watch: Watch, kept: Sequence[Kept], near: Sequence[Missed], seen: str, start: str | None) -> Outcome:
     events = one_per_story(kept)
     if watch.first_per == "lab":
         first: dict[tuple[str, str], Event] = {}
@@ -186,8 +223,11 @@ def _outcome(watch: Watch, kept: Sequence[Kept], near: Sequence[Missed]) -> Outc
             first.setdefault((event.lab, event.rung), event)
         events = list(first.values())
     ordered = sorted(near, key=lambda one: (one.at, one.item))
+    state = status(watch, events, seen, start)
+    kinds = {(event.item, event.lab): counts_as(watch, event, start, state.proof) for event in events}
     quiet = frozenset(one.event.item for one in kept if one.quiet)
-    return Outcome(tuple(events), tuple(ordered), mail_days(watch, kept), quiet)
+    counted_from = start if watch.after else watch.since
+    return Outcome(state, counted_from, tuple(events), tuple(ordered), news(watch, kept, start), kinds, quiet)
 
 
 def _compared(watch: Watch, tried: Outcome, saved: Outcome | None, shown: Mapping[int, Shown]) -> Trial:
@@ -206,6 +246,12 @@ def _compared(watch: Watch, tried: Outcome, saved: Outcome | None, shown: Mappin
 # -- reading ----------------------------------------------------------------------------------------
 
 
+def settled(db: sqlite3.Connection, saved: Sequence[Watch], now: datetime, day: str) -> dict[str, str]:
+    """Return the day on which each watch was answered, as the board of a day says."""
+    rows = board(db, Config("", None, None, (), (), (), tuple(saved)), now, day)
+    return {watch.id: state.proof.at[:10] for watch, state, _ in rows if state.proof}
+
+
 def run(
     db: sqlite3.Connection,
     tried: Sequence[tuple[Watch, Watch | None]],
@@ -213,12 +259,14 @@ def run(
     topics: Mapping[str, tuple[float | None, float]],
     since: str,
     until: str,
+    answered: Mapping[str, str] | None = None,
 ) -> Trials:
     """Return what watches and thresholds would have done with the items first seen from one day to another. Reads only.
 
     Args:
         tried: each watch with the one that is saved, if there is one.
         topics: of the topics with another threshold, the saved one (None: the model's) and the score up to which nothing is stored.
+        answered: the day on which each saved watch was answered (``settled``), for those that others come ``after``.
     """
     after, last = trials.span(since, until)
     shifts = [shift(topic, line, *topics[topic], trials.scores(db, topic, after, last)) for topic, line in thresholds.items()]
@@ -237,16 +285,58 @@ def run(
             near[id(watch)] += missed(watch, known)
     named = {event.item for found in events.values() for event in found} | {one.item for found in near.values() for one in found}
     shown = trials.shown(db, named)
+    seen = min(until, (watches.looks(db).until or until)[:10])
 
-    def outcome(watch: Watch) -> Outcome:
-        return _outcome(watch, [_kept(event, shown[event.item]) for event in events[id(watch)]], near[id(watch)])
+    def outcome(watch: Watch, start: str | None) -> Outcome:
+        return _outcome(watch, [_kept(event, shown[event.item]) for event in events[id(watch)]], near[id(watch)], seen, start)
 
-    done = [_compared(watch, outcome(watch), outcome(saved) if saved else None, shown) for watch, saved in tried]
+    stored = answered or {}
+    edited = {watch.id for watch, saved in tried if watch != saved or not gone.keys().isdisjoint(watch.topics)}
+    outcomes: dict[str, Outcome] = {}
+    for watch in _in_order([watch for watch, _ in tried]):
+        outcomes[watch.id] = outcome(watch, _start(watch, outcomes if watch.after in edited else {}, stored, since))
+    before = {saved.id: outcome(saved, _start(saved, {}, stored, since)) for _, saved in tried if saved}
+    done = [_compared(watch, outcomes[watch.id], before.get(watch.id), shown) for watch, _ in tried]
     return Trials(since, until, looked, tuple(done), tuple(shifts), shown)
 
 
+def _in_order(asked: Sequence[Watch]) -> list[Watch]:
+    """With each watch behind the one that it comes ``after``."""
+    placed: list[Watch] = []
+    left = list(asked)
+    while left:
+        ids = {watch.id for watch in left}
+        ready = [watch for watch in left if watch.after not in ids] or left  # a ring: no draft may have one
+        placed += ready
+        left = [watch for watch in left if watch not in ready]
+    return placed
+
+
+def _start(watch: Watch, outcomes: Mapping[str, Outcome], stored: Mapping[str, str], since: str) -> str | None:
+    """The day on which the watch was answered that this one comes ``after``: as the trial says, if that one is tried too.
+
+    What was answered before the span stays so: the trial cannot know of it.
+    """
+    named = watch.after or ""
+    day = stored.get(named)
+    if named not in outcomes:
+        return day
+    proof = outcomes[named].state.proof
+    known = [*([day] if day and day < since else []), *([proof.at[:10]] if proof else [])]
+    return min(known, default=None)
+
+
 def _items(db: sqlite3.Connection, asked: Sequence[Watch], after: int, last: int) -> Iterator[Facts]:
-    """The items beyond an id, up to another, that the watches could concern, oldest first."""
-    while asked and after < last and (batch := watches.archive(db, asked, after, BATCH)):
-        yield from (facts for facts in batch if facts.item <= last)
-        after = batch[-1].item
+    """The items beyond an id, up to another, that the watches could concern, oldest first.
+
+    Those on a topic; of the others, labs and topics are read only of what says a phrase.
+    """
+    of_a_lab = all(watch.by or watch.about for watch in asked)
+    topics = {topic for watch in asked if not watch.phrases for topic in watch.topics}
+    found = trials.on_topics(db, topics, after, last, of_a_lab=of_a_lab) if topics else set[int]()
+    if phrases := sorted({phrase for watch in asked for phrase in watch.phrases}):
+        rules = compile_rules(phrases)
+        found |= {item for item, text in trials.texts(db, after, last, of_a_lab=of_a_lab) if item not in found and rules.find(text)}
+    ordered = sorted(found)
+    for n in range(0, len(ordered), BATCH):
+        yield from watches.facts(db, ordered[n : n + BATCH])

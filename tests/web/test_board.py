@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.web.window import SCRIPT, get, id_of, text_of, told, watched
-from tracker.store import browse
+from tracker import store
+from tracker.store import browse, watches
 from tracker.types import Watch
 
 PAPER = ("A paper on drift", "deepmind", "published")
@@ -58,6 +59,68 @@ def test_a_question_is_not_answered_with_no_before_anybody_looked(path: Path, db
     watched(db, Watch("w", "Papers?"))
     assert "not looked yet" in row_of(path)
     assert "none as of" not in row_of(path)
+
+
+@pytest.mark.parametrize(
+    ("reached", "said"),
+    [
+        (0, "not looked yet; the next `tracker run` looks back"),
+        (20260611000001, "looked back up to 2026-06-11 so far · 3 sources looked at"),
+    ],
+    ids=["not yet", "in part"],
+)
+def test_a_question_that_has_yet_to_look_back_says_so_and_shows_nothing_of_before(
+    path: Path, db: sqlite3.Connection, reached: int, said: str
+) -> None:
+    watched(db, Watch("w", "Papers?"), PAPER)
+    db.execute("UPDATE watches SET looked_to = ?", (reached,))
+    row = row_of(path)
+    assert said.replace("· ", "") in row.replace("· ", "")
+    assert "A paper on drift" not in row
+    assert "none as of" not in row
+    assert ("sources looked at" in row) == bool(reached)
+    (told,) = db.execute("SELECT looked, events, rungs, answer_day, last_day FROM watch_board")
+    assert tuple(told) == ("partly" if reached else "no", 0, None, None, None)
+
+
+def test_the_board_as_a_table_says_what_the_front_page_says(path: Path, db: sqlite3.Connection) -> None:
+    watched(db, Watch("none", "None?", answer=("published", "shipped")))
+    watched(db, Watch("paper", "Papers?"), PAPER, POST)
+    watched(db, Watch("late", "In time?", since="2026-06-01", within_s=5 * 86_400), PAPER)
+    watched(db, Watch("next", "And then?", after="paper"), PAPER)
+    alone = {"near_misses": 0, "taken_back": 0}
+    (none, *found) = get(path, "/tracker/watch_board.json?_shape=array&_sort=watch&watch__in=none,paper")[0].json()
+    assert none == {
+        "watch": "none", "question": "None?", "answer": "published, shipped", "looked": "yes", "events": 0, "rungs": None,
+        **dict.fromkeys(f"{which}_{name}" for which in ("answer", "last") for name in ("day", "lab", "rung", "title", "url")), **alone,
+    }  # fmt: skip
+    (paper,) = found
+    assert (paper["events"], paper["rungs"], paper["answer_day"]) == (2, "stated, published", "2026-06-12")
+    assert (paper["answer_title"], paper["answer_lab"], paper["answer_rung"]) == PAPER
+    assert (paper["answer_url"], paper["last_day"]) == (url_of(db, PAPER[0]), "2026-06-12")
+    days = dict(db.execute("SELECT watch, answer_day FROM watch_board WHERE watch IN ('late', 'next')").fetchall())
+    assert days == {"late": None, "next": None}, "out of its time; counted after another"
+
+
+def url_of(db: sqlite3.Connection, title: str) -> str:
+    return str(db.execute("SELECT url FROM items WHERE title = ?", (title,)).fetchone()[0])
+
+
+def test_the_board_as_a_table_reads_by_index_alone(db: sqlite3.Connection) -> None:
+    plan = [row["detail"] for row in db.execute("EXPLAIN QUERY PLAN SELECT * FROM watch_board")]
+    assert {step for step in plan if step.startswith("SCAN")} <= {
+        "SCAN watches", "SCAN json_each VIRTUAL TABLE INDEX 3:", "SCAN (subquery-6)", "SCAN (subquery-8)"
+    }, "some questions, the rungs that answer one, its events"  # fmt: skip
+
+
+def test_the_board_as_a_table_counts_what_was_taken_back(path: Path, db: sqlite3.Connection) -> None:
+    watched(db, Watch("w", "Papers?"), PAPER, POST)
+    db.execute("UPDATE watch_events SET withdrawn_at = '2026-06-12T07:00:00Z' WHERE rung = 'stated'")
+    counts = "SELECT events, rungs, answer_day, taken_back FROM watch_board"
+    assert tuple(db.execute(counts).fetchone()) == (1, "published", "2026-06-12", 1)
+    with store.transaction(db):
+        watches.sync(db, [Watch("w", "Papers?", answer=("shipped",))], "2026-06-12T07:00:00Z")
+    assert tuple(db.execute(counts).fetchone()) == (1, "published", None, 2)
 
 
 def test_what_stands_beside_answered_is_the_answer_not_the_newest_sign(path: Path, db: sqlite3.Connection) -> None:

@@ -159,3 +159,4 @@ def watched(db: sqlite3.Connection, watch: Watch, *events: tuple[str, str, str],
                 watch.id, id_of(db, title), lab, rung, at, 0.9, ("on drift (0.41)", f"by {lab} (signed Example Research)", "a paper")
             )
             watches.save(db, [watch.id], [(event.item, [event])], NOW, quiet=False)
+        watches.looked(db, [watch.id], None)

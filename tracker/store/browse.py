@@ -89,6 +89,8 @@ def board(db: sqlite3.Connection, rows: Iterable[tuple[Watch, Any, Sequence[Even
             "of_days": status.of_days,
             "as_of": status.as_of,
             "looked_from": status.looked_from,
+            "looked": status.looked,
+            "looked_words": status.looked_words,
             "until": watch.until,
             "events": len(events),
             "near_misses": status.near,

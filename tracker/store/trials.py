@@ -1,19 +1,21 @@
 """What the trial of a watch, and its evaluation, ask of the database beside what ``watches`` knows. Read-only.
 
-in   ids of items, a topic
-out  items as people name them; the scores of a topic, and which of them a threshold can move; when runs began
+in   ids of items, a topic, the span of a trial
+out  items as people name them; the items of a span that are on a topic, or that may say a phrase; the scores of a topic, and which of
+     them a threshold can move; when runs began
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from tracker.store.items import IDS_PER_DAY
+from tracker.store.stored import ARTICLE, TEXT
 
-__all__ = ["Scored", "Shown", "scores", "shown", "span", "starts", "thresholds"]
+__all__ = ["Scored", "Shown", "on_topics", "scores", "shown", "span", "starts", "texts", "thresholds"]
 
 
 class Shown(NamedTuple):
@@ -49,6 +51,41 @@ def shown(db: sqlite3.Connection, items: Iterable[int]) -> dict[int, Shown]:
         (json.dumps(sorted(set(items))),),
     )
     return {row[0]: Shown(row[1], row[2], row[3], row[4], bool(row[5]), row[6]) for row in rows}
+
+
+# What no stage has passed on yet is half known: it comes through the queue, as news.
+_PASSED_ON = """(NOT EXISTS (SELECT 1 FROM pending WHERE pending.item = among.item)
+  OR EXISTS (SELECT 1 FROM story_items WHERE story_items.item = among.item))"""
+_OF_A_LAB = "SELECT DISTINCT item FROM item_labs WHERE item > :after AND item <= :last AND relation IN ('by', 'about')"
+_OF_ANYBODY = "SELECT item FROM texts WHERE item > :after AND item <= :last"
+
+
+def on_topics(db: sqlite3.Connection, topics: Iterable[str], after: int, last: int, *, of_a_lab: bool) -> set[int]:
+    """Return the items beyond an id, up to another, that are perhaps on one of these topics.
+
+    Args:
+        of_a_lab: only those that are by a lab or about one.
+    """
+    among = """SELECT DISTINCT item FROM item_topics WHERE tier IN ('confident', 'maybe') AND item > :after AND item <= :last
+      AND topic IN (SELECT value FROM json_each(:topics))"""
+    if of_a_lab:
+        among += " AND EXISTS (SELECT 1 FROM item_labs WHERE item_labs.item = item_topics.item AND relation IN ('by', 'about'))"
+    values = {"topics": json.dumps(sorted(set(topics))), "after": after, "last": last}
+    return {row[0] for row in db.execute(f"SELECT item FROM ({among}) AS among WHERE {_PASSED_ON}", values)}  # noqa: S608 - constants
+
+
+def texts(db: sqlite3.Connection, after: int, last: int, *, of_a_lab: bool) -> Iterator[tuple[int, str]]:
+    """Yield items beyond an id, up to another, with their title and text: all that a phrase is looked for in, and no more.
+
+    Few items are of a lab, and a common word is in most texts: so the labs are asked first, and not the full-text index.
+    """
+    rows = db.execute(
+        f"""SELECT items.id, items.title, {TEXT} FROM ({_OF_A_LAB if of_a_lab else _OF_ANYBODY}) AS among
+        CROSS JOIN items ON items.id = among.item CROSS JOIN texts ON texts.item = items.id {ARTICLE} WHERE {_PASSED_ON}""",  # noqa: S608
+        {"after": after, "last": last},
+    )
+    for item, title, text in rows:
+        yield item, f"{title}\n{text}"
 
 
 def scores(db: sqlite3.Connection, topic: str, after: int, last: int) -> list[Scored]:

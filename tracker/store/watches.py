@@ -4,27 +4,25 @@ in   the questions of feeds.toml, events and near-misses that were matched
 out  rows in watches, watch_events, near_misses and rungs; what is known of items (``Facts``), from the queue or, for a look back, from
      the archive
 refuses to know how a rung is found and how a question is matched: a look back offers more than will match, never less.
-Surprising: the full-text index holds stems, so what ends in ``*`` is searched by a shorter beginning than the rule has (``_stem_begins``).
 """
 
 from __future__ import annotations
 
 import json
-import re
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
-from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from tracker.store.clauses import clause
 from tracker.store.items import IDS_PER_DAY
 from tracker.store.stored import ARTICLE, TEXT
 from tracker.store.tags import how
-from tracker.types import Event, Facts, Kept, Missed, Watch
+from tracker.types import Change, Event, Facts, Kept, Missed, Watch
 
 __all__ = [
-    "Looks", "archive", "done", "explain", "facts", "history", "kept", "looked", "looks", "misses", "near", "put_rungs", "rungs", "save",
-    "save_near", "sync", "waiting",
+    "Looks", "archive", "done", "explain", "facts", "history", "kept", "looked", "looking", "looks", "misses", "near", "put_rungs", "rungs",
+    "save", "save_near", "sync", "waiting",
 ]  # fmt: skip
 
 
@@ -50,12 +48,15 @@ def sync(db: sqlite3.Connection, watches: Iterable[Watch], now: str) -> dict[str
     """
     specs = {w.id: (w.question, json.dumps(asdict(w), sort_keys=True, ensure_ascii=False), w.since) for w in watches}
     present = {row[0]: tuple(row[1:]) for row in db.execute("SELECT id, question, spec, since, retired_at FROM watches")}
+    known = {watch: spec for watch, (_, spec, _, retired) in present.items() if retired is None}
+    for watch in sorted(known.keys() & specs.keys()):
+        if lost := set(_answers(known[watch])) - set(_answers(specs[watch][1])):
+            _note_answers(db, watch, lost, now)
     db.executemany(
         """INSERT INTO watches(id, question, spec, since, looked_to) VALUES (?, ?, ?, ?, 0) ON CONFLICT(id) DO UPDATE SET
         question = excluded.question, spec = excluded.spec, since = excluded.since, retired_at = NULL""",
         [(watch, *spec) for watch, spec in sorted(specs.items()) if present.get(watch) != (*spec, None)],
     )
-    known = {watch: spec for watch, (_, spec, _, retired) in present.items() if retired is None}
     asked = [watch for watch, spec in specs.items() if watch not in known or _sought(known[watch]) != _sought(spec[1])]
     looked(db, asked, 0)
     db.executemany("UPDATE watches SET retired_at = ? WHERE id = ?", [(now, watch) for watch in known if watch not in specs])
@@ -64,7 +65,42 @@ def sync(db: sqlite3.Connection, watches: Iterable[Watch], now: str) -> dict[str
 
 def _sought(spec: str) -> dict[str, object]:
     """What a stored question looks for, defaults left out: a field that a release adds asks nothing new while nobody uses it."""
-    return {name: value for name, value in json.loads(spec).items() if name in _DEFAULTS and value != _DEFAULTS[name]}
+    return {name: value for name, value in _read(spec).items() if name in _DEFAULTS and value != _DEFAULTS[name]}
+
+
+def _answers(spec: str) -> list[str]:
+    return list(_read(spec).get("answer", ()))
+
+
+def _read(spec: str) -> dict[str, Any]:
+    """A stored question; of one that cannot be read nothing is left, so that the next run asks it anew."""
+    try:
+        return dict(json.loads(spec))
+    except (ValueError, TypeError):
+        return {}
+
+
+def _note_answers(db: sqlite3.Connection, watch: str, rungs: Iterable[str], now: str) -> None:
+    """Note of what stands that it answered its question until now: the question was edited, and these rungs no longer do."""
+    db.execute(
+        """INSERT INTO event_changes(watch, item, lab, at, rung, answered)
+        SELECT watch, item, lab, ?, rung, 1 FROM watch_events
+        WHERE watch = ? AND withdrawn_at IS NULL AND rung IN (SELECT value FROM json_each(?)) ON CONFLICT DO NOTHING""",
+        (now, watch, json.dumps(sorted(rungs))),
+    )
+
+
+def looking(db: sqlite3.Connection, watches: Iterable[Watch]) -> dict[str, int]:
+    """Return which of these watches have yet to look back, with the id they have looked up to; 0: nobody has looked for this question."""
+    stored = {row[0]: (row[1], row[2]) for row in db.execute("SELECT id, spec, looked_to FROM watches WHERE retired_at IS NULL")}
+    found: dict[str, int] = {}
+    for w in watches:
+        spec, looked_to = stored.get(w.id, (None, 0))
+        if spec is None or _sought(spec) != _sought(json.dumps(asdict(w))):
+            found[w.id] = 0
+        elif looked_to is not None:
+            found[w.id] = looked_to
+    return found
 
 
 def looked(db: sqlite3.Connection, watches: Iterable[str], item: int | None) -> None:
@@ -88,7 +124,7 @@ def archive(db: sqlite3.Connection, watches: Sequence[Watch], after: int, limit:
     Every text, when a phrase has no words that the index could be asked for.
     """
     topics = sorted({topic for w in watches for topic in w.topics})
-    clauses = [_clause(phrase) for w in watches for phrase in w.phrases]
+    clauses = [clause(phrase) for w in watches for phrase in w.phrases]
     values: dict[str, object] = {"after": after, "limit": limit, "topics": json.dumps(topics)}
     # What answered the question as it stood before, or missed it, must be looked at again, or an edit could not take it back.
     values["watches"] = json.dumps([w.id for w in watches])
@@ -103,86 +139,6 @@ def archive(db: sqlite3.Connection, watches: Sequence[Watch], after: int, limit:
         among = "SELECT item FROM texts WHERE item > :after"
     rows = db.execute(f"SELECT item FROM ({among}) AS found WHERE NOT ({_ON_ITS_WAY}) ORDER BY item LIMIT :limit", values)  # noqa: S608
     return _facts(db, [row[0] for row in rows])
-
-
-# -- from a rule pattern to a question for the index ------------------------------------------------
-
-_CHOICE = re.compile(r"\(([^)]*)\)")
-_RUN = re.compile(r"[^\s-]+")
-_PIECE = re.compile(r"[^\W_]+")
-
-
-def _clause(phrase: str) -> str:
-    """Return the full-text query that every text which a rule pattern (``tracker.patterns``) matches fulfils; "" when there is none.
-
-    >>> _clause("self-improving agent(s|ic loop*)")
-    '"self" AND "improving" AND "ag"*'
-    >>> _clause("superintelligen*"), _clause("(agents|bots) that learn"), _clause("(agents|*) x*")
-    ('"superintellig"*', '("agents" OR "bots") AND "that" AND "learn"', '"x"*')
-    """
-    parts = _CHOICE.split(phrase)  # outside, choice, outside, choice, …
-    terms: list[str] = []
-    for n, part in enumerate(parts):
-        glued = _glued(parts, n)
-        if n % 2 == 0:
-            terms += _terms(part, *glued)
-            continue
-        choices = [" AND ".join(_terms(choice, *glued)) for choice in part.split("|")]
-        if all(choices):
-            terms.append(f"({' OR '.join(choices)})")  # AND binds tighter than OR
-    return " AND ".join(terms)
-
-
-def _glued(parts: Sequence[str], n: int) -> tuple[bool, bool]:
-    """Whether a word goes on across the beginning, and across the end, of a part: ``pre(train|tune)``."""
-    if n % 2 == 0:
-        return n > 0 and parts[n][:1].strip(" -") != "", n + 1 < len(parts) and parts[n][-1:].strip(" -") != ""
-    before, behind = parts[n - 1][-1:], parts[n + 1][:1]
-    return (before or (" " if n == 1 else "x")).strip(" -") != "", (behind or (" " if n + 2 == len(parts) else "x")).strip(" -") != ""
-
-
-def _terms(part: str, glued_before: bool, glued_behind: bool) -> list[str]:
-    """The words of a piece of a pattern, as terms of a full-text query; what is not ASCII folds in ways of its own and is left out."""
-    pieces = [piece for run in _RUN.finditer(part) if run[0].isascii() for piece in _PIECE.finditer(part, *run.span())]
-    terms = []
-    for piece in pieces:
-        word, end = piece[0].lower(), piece.end()
-        if glued_before and piece.start() == 0:
-            continue
-        open_end = part[end : end + 1] == "*" or (glued_behind and end == len(part))
-        terms.append(f'"{_stem_begins(word)}"*' if open_end else f'"{word}"')
-    return terms
-
-
-# What the Porter stemmer of FTS5 takes off (Porter 1980, and "bli" and "logi" of its later versions), by what must be left before it: any
-# letter, a vowel, or the measure 1 or 2 (how often a vowel is followed by a consonant).
-_SUFFIXES = (
-    ("any", "s ies"),
-    ("vowel", "ed ing y"),
-    ("1", "eed e ational tional enci anci izer abli bli alli entli eli ousli ization ation ator alism iveness fulness ousness aliti iviti"),
-    ("1", "biliti logi icate ative alize iciti ical ful ness"),
-    ("2", "al ance ence er ic able ible ant ement ment ent ion ou ism ate iti ous ive ize"),
-)
-_LEFT = {"any": ".", "vowel": "[aeiouy]", "1": "[aeiouy][^aeiou]", "2": "[aeiouy][^aeiou]+[aeiouy]+[^aeiou]"}
-_TAKEN = [
-    (suffix[:n], re.compile(_LEFT[left])) for left, suffixes in _SUFFIXES for suffix in suffixes.split() for n in range(1, len(suffix) + 1)
-]
-
-
-@lru_cache(1024)
-def _stem_begins(word: str) -> str:
-    """Return how the stem of every word begins that begins with ``word``: what may be (the beginning of) a suffix is taken off.
-
-    The index holds stems: "superintelligence" stands there as "superintellig", and ``"superintelligen"*`` would miss it. Nothing that
-    the stemmer would take off is left at the end, so that it leaves the result as it is.
-
-    >>> _stem_begins("superintelligen"), _stem_begins("generalizat"), _stem_begins("learn")
-    ('superintellig', 'gener', 'lear')
-    """
-    shorter = {word[: -len(end)] for end, left in _TAKEN if word.endswith(end) and left.search(word[: -len(end)])}
-    if len(word) > 2 and word[-1] == word[-2]:  # "hopping" stands as "hop"
-        shorter.add(word[:-1])
-    return min(map(_stem_begins, sorted(shorter)), key=len, default=word)
 
 
 def save(
@@ -222,13 +178,19 @@ def _put(db: sqlite3.Connection, event: Event, row: sqlite3.Row | None, now: str
     said = (event.rung, event.at, round(event.score, 4), reason)
     if row and (row["rung"], row["at"], row["score"], row["reason"], row["withdrawn_at"]) == (*said, None):
         return 0
+    if row and (row["rung"] != event.rung or row["withdrawn_at"]):
+        # Of two changes at one instant the first says what it was until then.
+        db.execute(
+            """INSERT INTO event_changes(watch, item, lab, at, rung, withdrawn_at, withdrawn_why, answered) SELECT ?, ?, ?, ?, ?, ?, ?,
+              EXISTS (SELECT 1 FROM watches, json_each(spec, '$.answer') AS answer WHERE watches.id = ? AND answer.value = ?) WHERE 1
+            ON CONFLICT DO NOTHING""",
+            (*_key(event), now, row["rung"], row["withdrawn_at"], row["withdrawn_why"], event.watch, row["rung"]),
+        )
     db.execute(
         """INSERT INTO watch_events(watch, item, lab, rung, at, found_at, score, reason, quiet)
         VALUES (?, ?, ?, ?, ?, ?, ?, ?, max(?, (SELECT backlog FROM items WHERE id = ?)))
         ON CONFLICT(watch, item, lab) DO UPDATE SET rung = excluded.rung, at = excluded.at, score = excluded.score,
-          reason = excluded.reason, withdrawn_at = NULL, withdrawn_why = NULL,
-          rung_before = iif(rung <> excluded.rung, rung, rung_before),
-          rung_changed_at = iif(rung <> excluded.rung, excluded.found_at, rung_changed_at)""",
+          reason = excluded.reason, withdrawn_at = NULL, withdrawn_why = NULL""",
         (event.watch, event.item, event.lab, event.rung, event.at, now, round(event.score, 4), reason, int(quiet), event.item),
     )
     return int(row is None)
@@ -294,21 +256,32 @@ _KEPT = "SELECT watch_events.*, story FROM watch_events LEFT JOIN story_items ON
 
 def kept(db: sqlite3.Connection) -> dict[str, list[Kept]]:
     """Return every event there ever was, by watch, oldest first."""
+    changes = _changes(db.execute("SELECT * FROM event_changes ORDER BY at"))
     found: dict[str, list[Kept]] = {}
     for row in db.execute(f"{_KEPT} ORDER BY at, watch_events.item, lab"):
-        found.setdefault(row["watch"], []).append(_kept(row))
+        found.setdefault(row["watch"], []).append(_kept(row, changes))
     return found
 
 
 def history(db: sqlite3.Connection, watch: str) -> list[Kept]:
     """Return every event of a watch there ever was, standing or taken back, oldest first."""
-    return [_kept(row) for row in db.execute(f"{_KEPT} WHERE watch = ? ORDER BY at, watch_events.item, lab", (watch,))]
+    changes = _changes(db.execute("SELECT * FROM event_changes WHERE watch = ? ORDER BY at", (watch,)))
+    return [_kept(row, changes) for row in db.execute(f"{_KEPT} WHERE watch = ? ORDER BY at, watch_events.item, lab", (watch,))]
 
 
-def _kept(row: sqlite3.Row) -> Kept:
+def _changes(rows: Iterable[sqlite3.Row]) -> dict[tuple[str, int, str], list[Change]]:
+    found: dict[tuple[str, int, str], list[Change]] = {}
+    for row in rows:
+        change = Change(row["at"], row["rung"], bool(row["answered"]), row["withdrawn_at"], row["withdrawn_why"])
+        found.setdefault((row["watch"], row["item"], row["lab"]), []).append(change)
+    return found
+
+
+def _kept(row: sqlite3.Row, changes: Mapping[tuple[str, int, str], Sequence[Change]]) -> Kept:
+    event = _event(row)
     return Kept(
-        _event(row), row["found_at"], bool(row["quiet"]), row["story"], row["withdrawn_at"], row["withdrawn_why"],
-        row["rung_before"], row["rung_changed_at"],
+        event, row["found_at"], bool(row["quiet"]), row["story"], row["withdrawn_at"], row["withdrawn_why"],
+        tuple(changes.get(_key(event), ())),
     )  # fmt: skip
 
 

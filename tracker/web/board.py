@@ -69,7 +69,7 @@ def _question(row: Row, items: Mapping[int, Row], names: Names, now: datetime, l
         "question": watch.question,
         "standing": "signs" if status.state == "open" and shown else status.state,
         "state": _state(watch, status, now),
-        "looked": _looked(status) if status.sources and not shown else "",
+        "looked": _looked(status) if status.sources and not shown and status.looked != "no" else "",
         "rungs": [{"name": rung, "seen": rung in status.rungs, "answers": rung in watch.answer} for rung in RUNGS],
         "shown": _sign(shown, items, names, now) if shown else None,
         "shown_as": "Answer" if status.proof else "Newest sign",
@@ -111,6 +111,8 @@ def _taken_back(status: Status, items: Mapping[int, Row], names: Names, now: dat
 def _state(watch: Watch, status: Status, now: datetime) -> str:
     if status.as_of is None:
         return "not looked yet"
+    if status.looked == "no" or (status.looked == "partly" and not status.proof):
+        return status.looked_words
     as_of = date_of(status.as_of).rpartition(" ")[0]
     match status.state:
         case "answered" if status.proof:

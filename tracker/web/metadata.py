@@ -50,6 +50,8 @@ _TABLES: dict[str, dict[str, Any]] = {
     "story_items": {"sort_desc": "item"},
     "watches": {"sort": "id", "label_column": "question"},
     "watch_events": {"sort_desc": "at", "facets": ["watch", "rung", "lab"]},
+    "watch_board": {"sort": "watch", "facets": ["looked"]},
+    "event_changes": {"sort_desc": "at", "facets": ["watch"]},
     "near_misses": {"sort_desc": "at", "facets": ["watch", "rung", "lab"]},
     "digests": {"sort_desc": "id", "label_column": "subject", "facets": ["name", "status"]},
     "digest_items": {"sort_desc": "digest"},
@@ -81,6 +83,7 @@ _FROM = {
         "responses",
         *"topic story lab at follower follower_at rung days usual_days chance chance_low chance_high".split(),
     ),
+    "watch_board": ("watches", "question"),
     "latest": ("items", "id", "published_at", "url", "origin", "source", "first_seen_at", "backlog"),
     "tagged": ("item_topics", "topic", "tier", "score", "evidence", "model"),
     "source_health": (
@@ -115,6 +118,25 @@ _OWN = {
         "answer": "After how many days the follower came, or that it has not yet, or not within 60 days.",
         "follower_title": "The proof: the follower's first item on the topic after that.",
         "follower_url": "Where to read it.",
+    },
+    "watch_board": {
+        "watch": "Its row in watches.",
+        "answer": "The kinds of evidence that answer it; any other is a sign.",
+        "looked": "Whether the archive was looked at for it as it is asked now. Not so, or in part: the next run looks back.",
+        "events": "How many events stand. Items of one story with the same lab and rung are one.",
+        "rungs": "What kinds of evidence stand, weakest first.",
+        "answer_day": "Day of the first item that answers it (UTC), in its time. Empty: none, or it is counted after another question.",
+        "answer_lab": "Whose that is, or whom it is about.",
+        "answer_rung": "What kind of evidence it is.",
+        "answer_title": "Its title.",
+        "answer_url": "Where to read it.",
+        "last_day": "Day of the newest item that bears on it, an answer or not (UTC).",
+        "last_lab": "Whose that is, or whom it is about.",
+        "last_rung": "What kind of evidence it is.",
+        "last_title": "Its title.",
+        "last_url": "Where to read it.",
+        "near_misses": "How many items lack one thing only.",
+        "taken_back": "How many events were taken back, or answered it once and no longer do.",
     },
     "latest": {
         "topics": "What it is on, best first.",
@@ -278,8 +300,10 @@ WHERE story_items.story = CAST(:story AS INTEGER) ORDER BY 1 LIMIT 300""",
         "table watches. Items of one story with the same lab and rung are one answer; an event with withdrawn_at no longer stands.",
         "params": ["watch"],
         "sql": """SELECT watch_events.at, watch_events.rung, watch_events.lab, items.title, items.url, watch_events.reason,
-  watch_events.found_at, watch_events.withdrawn_at, watch_events.withdrawn_why, watch_events.rung_before,
-  watch_events.rung_changed_at, story_items.story, items.id
+  watch_events.found_at, watch_events.withdrawn_at, watch_events.withdrawn_why, (
+    SELECT group_concat(iif(change.withdrawn_at, 'taken back', change.rung) || ' until ' || change.at, ', ') FROM event_changes AS change
+    WHERE change.watch = watch_events.watch AND change.item = watch_events.item AND change.lab = watch_events.lab) AS counted_as,
+  story_items.story, items.id
 FROM watch_events JOIN items ON items.id = watch_events.item LEFT JOIN story_items ON story_items.item = items.id
 WHERE watch_events.watch = :watch ORDER BY watch_events.at DESC LIMIT 300""",
     },
