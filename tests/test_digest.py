@@ -22,11 +22,11 @@ from tracker import digest, group, notifiers, store
 from tracker.clock import iso
 from tracker.compose import MAX_HTML, Matter, Story, compose, importance
 from tracker.config import Config
+from tracker.matching import rungs_of
 from tracker.notifiers import Mail, MailError, Outcome, smtp
 from tracker.store import digests, gaps, items, labels, runs, sources, tags, watches
 from tracker.store.digests import Health, Line
 from tracker.types import Attribution, DigestPlan, Entry, Event, Item, Lab, Polled, Source, Tag, Topic, Watch
-from tracker.watch import rungs_of
 
 NOW = datetime(2026, 6, 12, 6, tzinfo=UTC)  # a Friday
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

@@ -122,7 +122,8 @@ def test_a_mistake_in_a_question_stops_a_run_before_any_network(tmp_path: Path) 
 def test_what_is_no_mistake(tmp_path: Path, text: str) -> None:
     path = tmp_path / "feeds.toml"
     path.write_text(text, encoding="utf-8")
-    config.load(path)
+    enabled = "enabled = false" not in text
+    assert len(config.load(path).watches) == text.count("[watches.") * enabled
 
 
 # -- drafts -----------------------------------------------------------------------------------------

@@ -11,9 +11,9 @@ from tests.archive import ARXIV, FORUM, LAB, NOW, OTHER_PRESS, PRESS, Archive, i
 from tests.test_query_plans import SCAN, plans
 from tracker import store
 from tracker.clock import iso
+from tracker.matching import story_rungs
 from tracker.store import stories, tags, watches
 from tracker.store.items import select_items
-from tracker.watch import story_rungs
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.archive import into_story
-from tracker import config, watch
+from tracker import config, matching, watch
 from tracker.patterns import compile_pattern
 from tracker.store import items, sources, tags, transaction, watches
 from tracker.store.clauses import clause
@@ -75,7 +75,7 @@ FACTS = Facts(
     ],
 )
 def test_the_rung_follows_from_the_item(changes: dict[str, object], rung: str) -> None:
-    (event,) = watch.match(PAPER, replace(FACTS, **changes))  # type: ignore[arg-type]
+    (event,) = matching.match(PAPER, replace(FACTS, **changes))  # type: ignore[arg-type]
     assert (event.rung, event.lab) == (rung, "anthropic")
     assert all(event.reason)
 
@@ -92,38 +92,38 @@ def test_the_rung_follows_from_the_item(changes: dict[str, object], rung: str) -
     ],
 )
 def test_what_does_not_bear_on_a_question(changes: dict[str, object]) -> None:
-    assert watch.match(PAPER, replace(FACTS, **changes)) == []  # type: ignore[arg-type]
+    assert matching.match(PAPER, replace(FACTS, **changes)) == []  # type: ignore[arg-type]
 
 
 def test_after_until_nothing_fires() -> None:
-    assert watch.match(replace(PAPER, until="2026-06-11"), FACTS) == []
-    assert watch.match(replace(PAPER, until="2026-06-12"), FACTS)
+    assert matching.match(replace(PAPER, until="2026-06-11"), FACTS) == []
+    assert matching.match(replace(PAPER, until="2026-06-12"), FACTS)
 
 
 def test_any_lab_is_every_lab_but_those_excluded_and_parents_count_once() -> None:
     facts = replace(FACTS, by={"google-deepmind": "source: x", "google": "parent of google-deepmind", "anthropic": "host: x"})
-    events = watch.match(replace(PAPER, by=("any",), not_by=("anthropic",)), facts)
+    events = matching.match(replace(PAPER, by=("any",), not_by=("anthropic",)), facts)
     assert [event.lab for event in events] == ["google-deepmind"]
 
 
 def test_a_lab_includes_its_children() -> None:
     facts = replace(FACTS, by={"google-deepmind": "source: x", "google": "parent of google-deepmind"})
-    assert [event.lab for event in watch.match(replace(PAPER, by=("google",)), facts)] == ["google"]
+    assert [event.lab for event in matching.match(replace(PAPER, by=("google",)), facts)] == ["google"]
 
 
 def test_an_excluded_lab_excludes_its_children() -> None:
     facts = replace(FACTS, by={"google-deepmind": "source: x", "google": "parent of google-deepmind"})
-    assert watch.match(replace(PAPER, by=("any",), not_by=("google",)), facts) == []
+    assert matching.match(replace(PAPER, by=("any",), not_by=("google",)), facts) == []
     both = replace(FACTS, by={"google-deepmind": "signed x", "google": "published on x; parent of google-deepmind, waymo"})
-    assert watch.match(replace(PAPER, by=("any",), not_by=("google",)), both) == []
+    assert matching.match(replace(PAPER, by=("any",), not_by=("google",)), both) == []
 
 
 def test_a_lab_whose_only_child_present_is_excluded_says_nothing() -> None:
     facts = replace(FACTS, by={"google-deepmind": "source: x", "google": "parent of google-deepmind"})
     asked = replace(PAPER, by=("google",), not_by=("google-deepmind",))
-    assert watch.match(asked, facts) == []
-    assert watch.match(asked, replace(facts, by={**facts.by, "google": "published on x; parent of google-deepmind"}))
-    assert watch.match(asked, replace(facts, by={**facts.by, "waymo": "source: x", "google": "parent of google-deepmind, waymo"}))
+    assert matching.match(asked, facts) == []
+    assert matching.match(asked, replace(facts, by={**facts.by, "google": "published on x; parent of google-deepmind"}))
+    assert matching.match(asked, replace(facts, by={**facts.by, "waymo": "source: x", "google": "parent of google-deepmind, waymo"}))
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_a_lab_whose_only_child_present_is_excluded_says_nothing() -> None:
 )
 def test_a_child_that_is_asked_for_speaks_for_its_parent(google: str, labs: list[str]) -> None:
     facts = replace(FACTS, by={"google-deepmind": "source: x", "google": google})
-    events = watch.match(replace(PAPER, by=("google", "google-deepmind")), facts)
+    events = matching.match(replace(PAPER, by=("google", "google-deepmind")), facts)
     assert [event.lab for event in events] == labs
 
 
@@ -155,14 +155,14 @@ def test_a_child_that_is_asked_for_speaks_for_its_parent(google: str, labs: list
     ],
 )
 def test_the_rungs_of_an_item(changes: dict[str, object], rungs: list[tuple[str, str]]) -> None:
-    found = watch.rungs_of(replace(FACTS, **changes))  # type: ignore[arg-type]
+    found = matching.rungs_of(replace(FACTS, **changes))  # type: ignore[arg-type]
     assert [(rung, lab) for rung, lab, _ in found] == rungs
     assert all(cue for _, _, cue in found)
 
 
 def test_a_phrase_is_enough_and_is_quoted() -> None:
     asked = replace(PAPER, topics=(), phrases=("recursive * self-improvement",))
-    (event,) = watch.match(asked, replace(FACTS, text="On recursive AI self-improvement.", topics={}))
+    (event,) = matching.match(asked, replace(FACTS, text="On recursive AI self-improvement.", topics={}))
     assert event.reason[0] == "says “recursive AI self-improvement”"
 
 

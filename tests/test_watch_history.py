@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.archive import into_story
-from tracker import config, show_watch, watch
+from tracker import config, matching, show_watch, watch
 from tracker.clock import iso
 from tracker.errors import StoreError
 from tracker.store import browse, gaps, items, labels, schema, sources, stories, tags, transaction, watches
@@ -126,14 +126,14 @@ def world(db: sqlite3.Connection, tmp_path: Path) -> World:
     ],
 )
 def test_a_near_miss_lacks_one_thing_and_says_which(asked: dict[str, Any], changes: dict[str, Any], lacks: list[str]) -> None:
-    found = watch.missed(replace(ASKED, **asked), replace(FACTS, **changes))
+    found = matching.missed(replace(ASKED, **asked), replace(FACTS, **changes))
     assert [one.reason[-1] for one in found] == lacks
     assert all(len(one.reason) == 3 for one in found)
 
 
 def test_a_near_miss_tells_the_rung_it_would_have_been_and_its_score() -> None:
-    (paper,) = watch.missed(ASKED, replace(FACTS, origin="paper", topics={"learning": (0.41, "maybe")}))
-    (press,) = watch.missed(ASKED, replace(FACTS, by={}, about={"owl": "“Owl”"}))
+    (paper,) = matching.missed(ASKED, replace(FACTS, origin="paper", topics={"learning": (0.41, "maybe")}))
+    (press,) = matching.missed(ASKED, replace(FACTS, by={}, about={"owl": "“Owl”"}))
     assert (paper.rung, paper.score, paper.reason[:2]) == ("published", 0.41, ("by owl (the source declares it)", "a paper"))
     assert (press.rung, press.score, press.reason[:2]) == ("reported", 0.93, ("on learning (0.93)", "about owl (“Owl”)"))
 
@@ -144,7 +144,7 @@ def test_a_near_miss_tells_the_rung_it_would_have_been_and_its_score() -> None:
 def test_no_item_is_both_an_event_and_a_near_miss(tier: str, relation: str, about: tuple[str, ...]) -> None:
     labs = {"by": {"owl": "x"} if relation == "by" else {}, "about": {"owl": "x"} if relation == "about" else {}}
     facts, asked = replace(FACTS, topics={"learning": (0.5, tier)}, **labs), replace(ASKED, about=about)
-    assert not (watch.match(asked, facts) and watch.missed(asked, facts))
+    assert not (matching.match(asked, facts) and matching.missed(asked, facts))
 
 
 # -- near-misses: kept --------------------------------------------------------------------------------
@@ -230,7 +230,7 @@ def test_a_database_of_before_looks_back_once_and_keeps_its_events_as_they_are(t
 
 # -- taken back, and why ------------------------------------------------------------------------------
 
-EVENT = watch.match(ASKED, FACTS)[0]
+EVENT = matching.match(ASKED, FACTS)[0]
 
 
 @pytest.mark.parametrize(
@@ -265,8 +265,8 @@ EVENT = watch.match(ASKED, FACTS)[0]
 )
 def test_why_an_event_is_taken_back(asked: dict[str, Any], changes: dict[str, Any], why: str) -> None:
     question, facts = replace(ASKED, **asked), replace(FACTS, **changes)
-    assert "owl" not in {event.lab for event in watch.match(question, facts)}
-    assert watch.taken_back(question, facts, EVENT) == why
+    assert "owl" not in {event.lab for event in matching.match(question, facts)}
+    assert matching.taken_back(question, facts, EVENT) == why
 
 
 @pytest.mark.parametrize(
@@ -282,10 +282,10 @@ def test_why_an_event_is_taken_back(asked: dict[str, Any], changes: dict[str, An
 def test_why_a_report_is_taken_back(asked: dict[str, Any], changes: dict[str, Any], why: str) -> None:
     before = replace(FACTS, title="agents that learn", by={}, about={"owl": "“Owl”"})
     question = replace(ASKED, about=("owl",), topics=(), phrases=("agents that learn",))
-    (event,) = watch.match(question, before)
+    (event,) = matching.match(question, before)
     question, facts = replace(question, **asked), replace(before, **changes)
-    assert watch.match(question, facts) == []
-    assert watch.taken_back(question, facts, event) == why
+    assert matching.match(question, facts) == []
+    assert matching.taken_back(question, facts, event) == why
 
 
 def test_a_retag_says_why_and_an_event_that_comes_back_stands_again(world: World) -> None:

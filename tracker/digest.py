@@ -29,11 +29,12 @@ from tracker import notifiers
 from tracker.clock import iso, parse
 from tracker.compose import Digest, Matter, Move, Story, compose
 from tracker.config import Config
+from tracker.matching import rungs_of, story_rungs
 from tracker.notifiers import Mail, MailError, Outcome
 from tracker.store import digests, transaction, watches
 from tracker.store.digests import Health, Sign
 from tracker.types import RUNGS, DigestPlan, Watch
-from tracker.watch import Status, board, rungs_of, story_rungs
+from tracker.watch import Status, board
 
 __all__ = ["Digest", "Sent", "as_file", "compose", "digest", "held", "is_due", "moves", "next_try", "preview"]
 

@@ -22,14 +22,14 @@ from typing import Any
 from tracker.config import Config
 from tracker.errors import ModelError
 from tracker.examples import rows_of
-from tracker.matching import SURE
+from tracker.matching import SURE, match
 from tracker.patterns import compile_rules
 from tracker.show_watch import whose
 from tracker.store import browse, labels, trials, watches
 from tracker.text import fold, one_line
 from tracker.tomlfile import nearest
 from tracker.types import RUNGS, Facts, Kept, Missed, Watch
-from tracker.watch import board, match
+from tracker.watch import board
 
 __all__ = ["COLUMNS", "Judged", "Truth", "judge", "lines", "read", "report", "told"]
 

@@ -16,7 +16,7 @@ from dataclasses import replace
 from tracker.patterns import compile_rules
 from tracker.types import RUNGS, Event, Facts, Missed, Watch
 
-__all__ = ["match", "missed", "rung_of", "rungs_of", "story_rungs", "study_cue", "taken_back"]
+__all__ = ["match", "missed", "rung_of", "rungs_of", "story_rungs", "study_cue", "taken_back", "with_children"]
 
 # An official page that presents a study, not only announces one: by its address, by the name of such documents in its title, or, if it
 # tells a result, by the words with which a text presents its paper.
@@ -223,7 +223,7 @@ _PARENT_OF = re.compile(r"(?:^|; )parent of ([\w-]+(?:, [\w-]+)*)$")
 def _asked(wanted: Sequence[str], present: Mapping[str, str], unwanted: Sequence[str]) -> dict[str, str]:
     """The labs present that are wanted, children of unwanted ones left out; a child that is wanted itself speaks for its parent."""
     children = {lab: found[1].split(", ") if (found := _PARENT_OF.search(how)) else [] for lab, how in present.items()}
-    out = _with_children(unwanted, children)
+    out = with_children(unwanted, children)
     asked = [lab for lab in (present if "any" in wanted else wanted) if lab in present and lab not in out]
     kept = {lab: present[lab] for lab in asked if not present[lab].startswith("parent of") or _speaks(lab, asked, children, out)}
     # Where any lab will do, one paper is one answer: that of the most exact lab.
@@ -232,11 +232,12 @@ def _asked(wanted: Sequence[str], present: Mapping[str, str], unwanted: Sequence
 
 def _speaks(lab: str, asked: Sequence[str], children: Mapping[str, Sequence[str]], out: set[str]) -> bool:
     """Whether a lab that is only the parent of others adds anything: none of them is asked for, and one of them counts."""
-    below = _with_children(children[lab], children)
+    below = with_children(children[lab], children)
     return below.isdisjoint(asked) and any(child not in out and not children.get(child) for child in below)
 
 
-def _with_children(labs: Sequence[str], children: Mapping[str, Sequence[str]]) -> set[str]:
+def with_children(labs: Iterable[str], children: Mapping[str, Sequence[str]]) -> set[str]:
+    """Return labs and all that belong to them, however deep, by who belongs to whom directly."""
     found, new = set[str](), set(labs)
     while new:
         found |= new

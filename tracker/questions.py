@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from datetime import date
 
+from tracker.matching import with_children
 from tracker.patterns import check_pattern
 from tracker.tomlfile import Table, nearest
 from tracker.types import RUNGS, Lab, Watch
@@ -91,7 +92,7 @@ def _check_possible(table: Table, watch: Watch, parents: Mapping[str, Set[str]])
     """Refuse a question that no item could answer."""
     if "answer" in table.values and not table.values["answer"]:
         raise table.error(f"answer is empty; list the rungs that settle the question, of {', '.join(RUNGS)}", "answer")
-    unwanted = _with_children(watch.not_by, parents)
+    unwanted = with_children(watch.not_by, {above: [lab for lab, over in parents.items() if above in over] for above in parents})
     for key, asked in (("by", watch.by), ("about", watch.about)):
         if asked and set(asked) <= unwanted:
             below = [lab for lab in asked if lab not in watch.not_by]
@@ -104,14 +105,6 @@ def _check_possible(table: Table, watch: Watch, parents: Mapping[str, Set[str]])
         raise table.error(f"answer: an item by a lab is never only reported; add about, or answer with {', '.join(RUNGS[1:])}", "answer")
     wanted = " or ".join(watch.answer)
     raise table.error(f'answer: without by, an item can only be reported, not {wanted}; add by, or answer = ["reported"]', "answer")
-
-
-def _with_children(labs: Iterable[str], parents: Mapping[str, Set[str]]) -> set[str]:
-    found, new = set[str](), set(labs)
-    while new:
-        found |= new
-        new = {lab for lab, above in parents.items() if above & new} - found
-    return found
 
 
 # -- one watch after another ------------------------------------------------------------------------

@@ -27,7 +27,7 @@ from tracker.pairing.features import NAMES, features
 from tracker.pairing.forest import Forest
 from tracker.pairing.guards import apart
 from tracker.pairing.model import PairModel, load_rarity, save
-from tracker.pairing.sketch import MAX_TEXT, Rarity, sketch, words_of
+from tracker.pairing.sketch import Rarity, said, sketch, words_of
 from tracker.pairing.window import Window
 from tracker.story_labels import COLUMNS, STANDING_ALONE, Row, figures, hard_pairs, joined_pairs, labelled
 
@@ -168,9 +168,9 @@ def rarity_text(texts: Iterable[str]) -> str:
 
 def _texts(rows: Sequence[Row], also: Sequence[Path], papers: Path | None) -> Iterable[str]:
     for row in rows:
-        yield f"{row.item.title} {row.item.text[:MAX_TEXT]}"
+        yield f"{row.item.title} {said(row.item.text)}"
     for path in also:
-        yield from (f"{row.get('title', '')} {row.get('summary', '')[: MAX_TEXT + 200]}" for row in rows_of(path))
+        yield from (f"{row.get('title', '')} {said(row.get('summary', ''))}" for row in rows_of(path))
     months: Counter[str] = Counter()
     for paper in texts_in(papers) if papers else ():
         month = str(paper["listed"])[:7]

@@ -16,14 +16,13 @@ from datetime import date, datetime
 
 from tracker.clock import iso
 from tracker.config import Config
-from tracker.matching import match, missed, rung_of, rungs_of, story_rungs, study_cue, taken_back
+from tracker.matching import match, missed, rungs_of, taken_back
 from tracker.store import stories, transaction, watches
 from tracker.store.items import IDS_PER_DAY
 from tracker.types import RUNGS, Change, Event, Facts, Kept, Watch
 
 __all__ = [
-    "Status", "Watched", "as_known", "board", "match", "missed", "one_per_story", "rung_of", "rungs_of", "status",
-    "story_rungs", "study_cue", "taken_back", "watch",
+    "Status", "Watched", "as_known", "board", "one_per_story", "status", "watch",
 ]  # fmt: skip
 
 BATCH = 500

@@ -18,11 +18,12 @@ from datetime import datetime
 from typing import Any
 
 from tracker.config import Config
+from tracker.matching import match, missed
 from tracker.patterns import compile_rules
 from tracker.store import trials, watches
 from tracker.store.trials import Scored, Shown
 from tracker.types import Event, Facts, Kept, Missed, Watch
-from tracker.watch import Status, board, match, missed, one_per_story, status
+from tracker.watch import Status, board, one_per_story, status
 
 __all__ = ["News", "Outcome", "Shift", "Trial", "Trials", "counts_as", "news", "pairs", "run", "settled", "shift", "without"]
 

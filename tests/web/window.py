@@ -13,9 +13,9 @@ from typing import Any
 
 from tests.archive import into_story
 from tracker import store
+from tracker.matching import rungs_of
 from tracker.store import items, runs, sources, tags, watches
 from tracker.types import Attribution, Entry, Event, Lab, Source, Tag, Topic, Watch
-from tracker.watch import rungs_of
 from tracker.web import serve
 
 NOW = "2026-06-12T06:10:00Z"

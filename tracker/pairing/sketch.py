@@ -21,7 +21,7 @@ from tracker.text import COMMON, fold
 from tracker.types import Item
 from tracker.urls import host_of
 
-__all__ = ["MAX_TEXT", "Rarity", "Sketch", "day_of", "sketch", "words_of"]
+__all__ = ["Rarity", "Sketch", "day_of", "said", "sketch", "words_of"]
 
 MAX_TEXT = 400  # characters of the text that are compared: what it is about stands at its beginning
 
@@ -129,6 +129,11 @@ def _telling(words: Iterable[str]) -> frozenset[str]:
     return frozenset(map(_singular, set(words) - COMMON)) - COMMON
 
 
+def said(text: str) -> str:
+    """Return the beginning of a text that is compared, without what feeds of link sites write instead of one: scores, names, addresses."""
+    return _FRAME.sub(" ", text[:MAX_TEXT])
+
+
 def day_of(item: Item) -> int:
     """Return the day of an item as an ordinal: when it was published, else when we first saw it."""
     return date.fromisoformat((item.published_at or item.first_seen_at)[:10]).toordinal()
@@ -139,7 +144,7 @@ def sketch(item: Item, keys: Iterable[str] = (), links: Iterable[str] = ()) -> S
     raw = _raw(item.title)
     words, title_words = tuple(map(_singular, raw)), _telling(raw)
     folded = fold(item.title)
-    text = _FRAME.sub(" ", item.text[:MAX_TEXT])
+    text = said(item.text)
     host = host_of(item.url)
     path, last, slug_words = _address(item.url)
     pairs = list(pairwise(words))

@@ -14,9 +14,9 @@ from datetime import date, datetime, timedelta
 from itertools import groupby
 from typing import Any
 
+from tracker.matching import story_rungs
 from tracker.store.items import IDS_PER_DAY
 from tracker.urls import host_of, safe_url
-from tracker.watch import story_rungs
 from tracker.web.links import Links
 from tracker.web.words import count, moment, time_of
 
